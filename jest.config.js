@@ -1,0 +1,37 @@
+// Two projects: `unit` is pure and quick (part of `npm run check`); `system` runs the real Postgres, NATS and Temporal,
+// brought up once by its global set-up.
+const common = {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  transform: { '^.+\\.ts$': '@swc/jest' },
+  modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/.billow'],
+};
+
+export default {
+  projects: [
+    {
+      ...common,
+      displayName: 'unit',
+      testMatch: [
+        '<rootDir>/src/**/*.spec.ts',
+        '<rootDir>/workflows/**/*.spec.ts',
+        '<rootDir>/activities/**/*.spec.ts',
+        '<rootDir>/test/architecture/**/*.test.ts',
+        '<rootDir>/test/properties/**/*.test.ts',
+        '<rootDir>/test/vectors/**/*.test.ts',
+      ],
+    },
+    {
+      ...common,
+      displayName: 'system',
+      testMatch: [
+        '<rootDir>/test/integration/**/*.test.ts',
+        '<rootDir>/test/scenarios/**/*.test.ts',
+        '<rootDir>/test/replay/**/*.test.ts',
+        '<rootDir>/test/faults/**/*.test.ts',
+        '<rootDir>/test/acceptance/**/*.test.ts',
+      ],
+    },
+  ],
+};
