@@ -1,0 +1,31 @@
+import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
+
+/** Who pays. `profile` holds the descriptive fields of the API that no rule reads. */
+export const CustomerEntity = defineEntity({
+  name: 'Customer',
+  tableName: 'customers',
+  properties: {
+    id: p.uuid().primary(),
+    organizationId: p.uuid(),
+    externalId: p.text(),
+    sequentialId: p.integer(),
+    name: p.text().nullable(),
+    currency: p.text().nullable(),
+    timezone: p.text().nullable(),
+    netPaymentTerm: p.integer().nullable(),
+    invoiceGracePeriod: p.integer().nullable(),
+    taxCodes: p.array(),
+    testClockId: p.uuid().nullable(),
+    paymentProvider: p.text().nullable(),
+    paymentProviderCode: p.text().nullable(),
+    providerCustomerId: p.text().nullable(),
+    providerPaymentMethodId: p.text().nullable(),
+    profile: p.json<Record<string, unknown>>(),
+    invoiceSequence: p.integer(),
+    createdAt: p.datetime(3),
+    updatedAt: p.datetime(3),
+    deletedAt: p.datetime(3).nullable(),
+  },
+});
+
+export type CustomerRow = InferEntity<typeof CustomerEntity>;

@@ -1,0 +1,41 @@
+import type { EntitySchema } from '@mikro-orm/core';
+import { BillableMetricEntity } from './catalog/billable-metric.entity.js';
+import { ChargeFilterEntity } from './catalog/charge-filter.entity.js';
+import { ChargeEntity } from './catalog/charge.entity.js';
+import { PlanEntity } from './catalog/plan.entity.js';
+import { GatewayWebhookEntity } from './collection/gateway-webhook.entity.js';
+import { PaymentEntity } from './collection/payment.entity.js';
+import { SandboxChargeEntity } from './collection/sandbox-charge.entity.js';
+import { CustomerEntity } from './customers/customer.entity.js';
+import { BillingPeriodEntity } from './invoicing/billing-period.entity.js';
+import { FeeEntity } from './invoicing/fee.entity.js';
+import { InvoiceEntity } from './invoicing/invoice.entity.js';
+import { LateUsageEntity } from './invoicing/late-usage.entity.js';
+import { ApiKeyEntity } from './organizations/api-key.entity.js';
+import { OrganizationEntity } from './organizations/organization.entity.js';
+import { TaxEntity } from './organizations/tax.entity.js';
+import { DueMomentEntity } from './subscriptions/due-moment.entity.js';
+import { SubscriptionEntity } from './subscriptions/subscription.entity.js';
+import { TestClockEntity } from './test-clocks/test-clock.entity.js';
+
+/** Every mapped table. Events and aggregates are not here: the metering store reads and writes them in plain SQL. */
+export const entities: EntitySchema[] = [
+  OrganizationEntity,
+  ApiKeyEntity,
+  TaxEntity,
+  BillableMetricEntity,
+  PlanEntity,
+  ChargeEntity,
+  ChargeFilterEntity,
+  TestClockEntity,
+  CustomerEntity,
+  SubscriptionEntity,
+  DueMomentEntity,
+  BillingPeriodEntity,
+  InvoiceEntity,
+  FeeEntity,
+  LateUsageEntity,
+  PaymentEntity,
+  GatewayWebhookEntity,
+  SandboxChargeEntity,
+] as unknown as EntitySchema[];

@@ -1,0 +1,31 @@
+import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
+
+/** One step of a subscription's billing: the half-open ranges billed in it and the cutoff they were metered at. */
+export const BillingPeriodEntity = defineEntity({
+  name: 'BillingPeriod',
+  tableName: 'billing_periods',
+  properties: {
+    id: p.uuid().primary(),
+    organizationId: p.uuid(),
+    subscriptionId: p.uuid(),
+    customerId: p.uuid(),
+    externalSubscriptionId: p.text(),
+    planId: p.uuid(),
+    currency: p.text(),
+    timezone: p.text(),
+    billingAt: p.datetime(3),
+    invoicingReason: p.text(),
+    fromAt: p.datetime(3).nullable(),
+    toAt: p.datetime(3).nullable(),
+    chargesFromAt: p.datetime(3).nullable(),
+    chargesToAt: p.datetime(3).nullable(),
+    periodDays: p.integer(),
+    trialEndsAt: p.datetime(3).nullable(),
+    partition: p.integer(),
+    cutoffSequence: p.bigint('number'),
+    invoiceId: p.uuid().nullable(),
+    createdAt: p.datetime(3),
+  },
+});
+
+export type BillingPeriodRow = InferEntity<typeof BillingPeriodEntity>;

@@ -1,0 +1,67 @@
+import { MikroORM, type EntitySchema } from '@mikro-orm/core';
+import { Migrator } from '@mikro-orm/migrations';
+import { type EntityManager, PostgreSqlDriver } from '@mikro-orm/postgresql';
+import { Foundation } from './migrations/0001-foundation.js';
+
+export type { EntityManager } from '@mikro-orm/postgresql';
+
+/**
+ * The record. Business code reaches Postgres by two doors only:
+ *
+ * - `tenant(organizationId, work)`: one transaction as role `billow_tenant`, in which row-level security shows the rows of
+ *   that organization and no other;
+ * - `system(work)`: one transaction as the owner, for what has no organization yet (looking up an API key) or spans all of
+ *   them (sweeps).
+ *
+ * Both hand a fresh EntityManager, so identity maps never leak between requests or activities.
+ */
+export class Database {
+  private constructor(readonly orm: MikroORM<PostgreSqlDriver>) {}
+
+  static async connect(url: string, entities: EntitySchema[], options: { poolSize?: number } = {}): Promise<Database> {
+    const orm = await MikroORM.init<PostgreSqlDriver>({
+      driver: PostgreSqlDriver,
+      clientUrl: url,
+      entities,
+      // The sandbox of an activity or request is its own fork; the global one is never used for work.
+      allowGlobalContext: false,
+      forceUtcTimezone: true,
+      pool: { min: 0, max: options.poolSize ?? 10 },
+      discovery: { warnWhenNoEntities: false },
+      extensions: [Migrator],
+      migrations: {
+        tableName: 'schema_migrations',
+        migrationsList: [Foundation],
+        snapshot: false,
+        transactional: true,
+        allOrNothing: true,
+      },
+    });
+    return new Database(orm);
+  }
+
+  /** Brings the schema up to date; safe to call from several processes at once. */
+  async migrate(): Promise<void> {
+    const em = this.orm.em.fork();
+    // Two processes that start together would otherwise both run the same migration.
+    await em.transactional(async (tx) => {
+      await tx.execute(`select pg_advisory_xact_lock(hashtext('billow.migrations'))`);
+      await this.orm.migrator.up();
+    });
+  }
+
+  tenant<T>(organizationId: string, work: (em: EntityManager) => Promise<T>): Promise<T> {
+    const em = this.orm.em.fork({
+      session: { role: 'billow_tenant', variables: { 'billow.organization_id': organizationId } },
+    }) as EntityManager;
+    return em.transactional((tx) => work(tx as EntityManager));
+  }
+
+  system<T>(work: (em: EntityManager) => Promise<T>): Promise<T> {
+    return (this.orm.em.fork() as EntityManager).transactional((tx) => work(tx as EntityManager));
+  }
+
+  async close(): Promise<void> {
+    await this.orm.close();
+  }
+}

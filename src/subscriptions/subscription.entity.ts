@@ -1,0 +1,29 @@
+import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
+
+/** A customer on a plan. `ordinal` counts the subscriptions that bore this external id. */
+export const SubscriptionEntity = defineEntity({
+  name: 'Subscription',
+  tableName: 'subscriptions',
+  properties: {
+    id: p.uuid().primary(),
+    organizationId: p.uuid(),
+    customerId: p.uuid(),
+    externalId: p.text(),
+    ordinal: p.integer(),
+    planId: p.uuid(),
+    name: p.text().nullable(),
+    status: p.text().$type<'pending' | 'active' | 'terminated' | 'canceled'>(),
+    billingTime: p.text().$type<'calendar' | 'anniversary'>(),
+    subscriptionAt: p.datetime(3),
+    startedAt: p.datetime(3).nullable(),
+    endingAt: p.datetime(3).nullable(),
+    trialEndedAt: p.datetime(3).nullable(),
+    terminatedAt: p.datetime(3).nullable(),
+    canceledAt: p.datetime(3).nullable(),
+    terminationReason: p.text().nullable(),
+    createdAt: p.datetime(3),
+    updatedAt: p.datetime(3),
+  },
+});
+
+export type SubscriptionRow = InferEntity<typeof SubscriptionEntity>;
