@@ -14,6 +14,7 @@ export const BillingPeriodEntity = defineEntity({
     currency: p.text(),
     timezone: p.text(),
     billingAt: p.datetime(3),
+    billingGroup: p.text(),
     invoicingReason: p.text(),
     fromAt: p.datetime(3).nullable(),
     toAt: p.datetime(3).nullable(),

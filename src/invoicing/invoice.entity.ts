@@ -16,6 +16,7 @@ export const InvoiceEntity = defineEntity({
     paymentStatus: p.text().$type<'pending' | 'succeeded' | 'failed'>(),
     currency: p.text(),
     billingAt: p.datetime(3),
+    billingGroup: p.text(),
     billingGroupOrdinal: p.integer(),
     issuingDate: p.date().nullable(),
     paymentDueDate: p.date().nullable(),

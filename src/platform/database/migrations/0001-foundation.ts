@@ -314,6 +314,8 @@ function statements(): string[] {
       payment_status text not null check (payment_status in ('pending', 'succeeded', 'failed')),
       currency text not null,
       billing_at timestamptz(3) not null,
+      /* What shares a document: 'periodic' for all period ends of an instant, else one step of one subscription. */
+      billing_group text not null,
       /* A group that waited in vain for a sibling makes a second invoice of the same instant. */
       billing_group_ordinal int not null default 0,
       issuing_date date,
@@ -335,7 +337,7 @@ function statements(): string[] {
       created_at timestamptz(3) not null,
       updated_at timestamptz(3) not null
     )`,
-    `create unique index invoices_group on invoices (customer_id, currency, billing_at, billing_group_ordinal)`,
+    `create unique index invoices_group on invoices (customer_id, currency, billing_at, billing_group, billing_group_ordinal)`,
     `create unique index invoices_sequence on invoices (customer_id, sequential_id) where sequential_id is not null`,
     `create index invoices_list on invoices (organization_id, issuing_date desc, created_at desc)`,
     `create table billing_periods (
@@ -348,6 +350,7 @@ function statements(): string[] {
       currency text not null,
       timezone text not null,
       billing_at timestamptz(3) not null,
+      billing_group text not null,
       invoicing_reason text not null,
       /* Half-open. Null: no subscription fee, no charges in this step. */
       from_at timestamptz(3),
@@ -364,7 +367,7 @@ function statements(): string[] {
       unique (subscription_id, billing_at, invoicing_reason)
     )`,
     `create index billing_periods_invoice on billing_periods (invoice_id)`,
-    `create index billing_periods_group on billing_periods (customer_id, currency, billing_at)`,
+    `create index billing_periods_group on billing_periods (customer_id, currency, billing_at, billing_group)`,
     `create index billing_periods_usage on billing_periods (organization_id, external_subscription_id, charges_from_at)
        where charges_from_at is not null`,
     /* Usage that was stored after its period had been billed: one row a period until the invoice has taken it in. */
