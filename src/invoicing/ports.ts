@@ -1,0 +1,19 @@
+/**
+ * What staff can ask of an invoice. Each is done when it returns, or throws an error of `platform/http/errors`:
+ * `notFound('invoice')` for an id of no invoice (or of another organization), `methodNotAllowed('invalid_status')`,
+ * `methodNotAllowed('not_voidable')` and so on where the state forbids it. The caller then reads the invoice anew.
+ */
+export abstract class InvoiceCommands {
+  /** Computes a draft again from the usage known by now. */
+  abstract refresh(organizationId: string, invoiceId: string): Promise<void>;
+
+  /** Ends the grace period of a draft at once. */
+  abstract finalize(organizationId: string, invoiceId: string): Promise<void>;
+
+  abstract void(organizationId: string, invoiceId: string): Promise<void>;
+
+  abstract retryPayment(organizationId: string, invoiceId: string): Promise<void>;
+
+  /** The grace period that applies to a customer has changed: drafts take on the new day of finalization. */
+  abstract graceChanged(organizationId: string, customerId: string): Promise<void>;
+}

@@ -1,0 +1,47 @@
+/** What `POST /subscriptions` asks for, read and checked for form; the service checks it against the catalog. */
+export interface CreateSubscription {
+  readonly externalCustomerId: string;
+  readonly planCode: string;
+  readonly externalId: string;
+  readonly name: string | null;
+  readonly billingTime: 'calendar' | 'anniversary';
+  /** Null: now, on the clock the customer lives on. */
+  readonly subscriptionAt: Date | null;
+  readonly endingAt: Date | null;
+}
+
+/** Fields left undefined stay as they are; null clears. */
+export interface UpdateSubscription {
+  readonly name?: string | null;
+  readonly endingAt?: Date | null;
+}
+
+export type SubscriptionStatus = 'pending' | 'active' | 'terminated' | 'canceled';
+
+export interface TerminateSubscription {
+  /** Which one of the external id is meant. */
+  readonly status: SubscriptionStatus;
+  readonly onTerminationInvoice: 'generate' | 'skip';
+}
+
+/**
+ * The commands of a subscription's life. Each is done when it returns (stored, and its workflow told); each refuses with the
+ * errors of `platform/http/errors` (`notFound('subscription')`, `validationFailed({...})`). The answer is the `lago_id` of
+ * the subscription it concerned, from which the caller reads what it has become.
+ */
+export abstract class SubscriptionsService {
+  /** An unknown customer is created. An external id that lives on another plan is a plan change. */
+  abstract create(organizationId: string, input: CreateSubscription): Promise<string>;
+
+  abstract update(
+    organizationId: string,
+    externalId: string,
+    status: SubscriptionStatus,
+    changes: UpdateSubscription,
+  ): Promise<string>;
+
+  abstract terminate(organizationId: string, externalId: string, options: TerminateSubscription): Promise<string>;
+
+  /** Ends every living subscription of a customer, with their last invoices: active ones terminate, pending ones are canceled. */
+  abstract terminateAll(organizationId: string, customerId: string): Promise<void>;
+}
