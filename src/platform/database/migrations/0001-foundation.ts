@@ -223,10 +223,14 @@ function statements(): string[] {
       subscription_at timestamptz(3) not null,
       started_at timestamptz(3),
       ending_at timestamptz(3),
+      trial_ends_at timestamptz(3),
       trial_ended_at timestamptz(3),
       terminated_at timestamptz(3),
       canceled_at timestamptz(3),
-      termination_reason text,
+      on_termination_invoice text not null default 'generate',
+      /* The last due moment that was performed; with the facts above it determines the next one. */
+      done_kind text,
+      done_at timestamptz(3),
       created_at timestamptz(3) not null,
       updated_at timestamptz(3) not null,
       unique (organization_id, external_id, ordinal)
