@@ -18,6 +18,7 @@ export default {
         '<rootDir>/workflows/**/*.spec.ts',
         '<rootDir>/activities/**/*.spec.ts',
         '<rootDir>/test/architecture/**/*.test.ts',
+        '<rootDir>/test/**/*.spec.ts',
         '<rootDir>/test/properties/**/*.test.ts',
         '<rootDir>/test/vectors/**/*.test.ts',
       ],
