@@ -1,0 +1,67 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+/**
+ * A process, told apart from a later one that was given the same number. Pids come round again, quickly so in containers
+ * that restart, and what we end by pid must be what we started.
+ */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Since boot in kernel ticks, or the date `ps` prints; only ever compared for equality. Survives `exec`. */
+  readonly startedAt: string;
+}
+
+export function identify(pid: number): ProcessIdentity | undefined {
+  const startedAt = startOf(pid);
+  return startedAt === undefined ? undefined : { pid, startedAt };
+}
+
+export function isAlive(process: ProcessIdentity): boolean {
+  return startOf(process.pid) === process.startedAt;
+}
+
+/** The command line of a running process, or '' when there is none to be seen. */
+export function commandLineOf(pid: number): string {
+  try {
+    if (hasProc) return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+    return ps(pid, 'command=');
+  } catch {
+    return '';
+  }
+}
+
+export function signal(pid: number, name: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, name);
+  } catch {
+    return false; // gone already
+  }
+}
+
+const hasProc = process.platform === 'linux';
+
+function startOf(pid: number): string | undefined {
+  try {
+    if (!hasProc) return ps(pid, 'lstart=') || undefined;
+    // The second field is the program's name in brackets and may hold blanks; the start is the 22nd, the state the 3rd.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    const state = fields[0];
+    return state === 'Z' || state === 'X' ? undefined : `${bootId()}/${fields[19]}`;
+  } catch {
+    return undefined;
+  }
+}
+
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim().slice(0, 8);
+  } catch {
+    return '';
+  }
+}
+
+function ps(pid: number, column: string): string {
+  return execFileSync('ps', ['-o', column, '-p', String(pid)], { encoding: 'utf8', stdio: 'pipe' }).trim();
+}
