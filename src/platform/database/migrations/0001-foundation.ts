@@ -50,6 +50,7 @@ const tenantTables = [
   'events',
   'usage_buckets',
   'usage_unique_values',
+  'unmetered_usage',
   'due_moments',
   'billing_periods',
   'late_usage',
@@ -262,6 +263,8 @@ function statements(): string[] {
       dimensions text not null,
       events_count bigint not null,
       sum numeric not null,
+      /* Σ value × epoch milliseconds, for weighted sums. */
+      moment numeric not null default 0,
       max numeric,
       latest_value numeric,
       latest_at timestamptz(3),
@@ -282,6 +285,24 @@ function statements(): string[] {
       max_sequence bigint not null,
       primary key (organization_id, external_subscription_id, metric_id, bucket_at, dimensions, value)
     )`,
+    /* Codes of stored events that no metric counts, so that a metric made later knows which events to look at again. */
+    `create table unmetered_usage (
+      organization_id uuid not null,
+      external_subscription_id text not null,
+      code text not null,
+      primary key (organization_id, external_subscription_id, code)
+    )`,
+    /* What came out of the log and could not be stored; kept for a person to look at, so that it holds up nothing. */
+    `create table rejected_messages (
+      partition smallint not null,
+      stream_sequence bigint not null,
+      /* Null: the whole message. */
+      event_index int,
+      reason text not null,
+      payload bytea not null,
+      rejected_at timestamptz(3) not null
+    )`,
+    `create index rejected_messages_place on rejected_messages (partition, stream_sequence)`,
     `create table partition_watermarks (
       partition smallint primary key,
       stream_sequence bigint not null,
@@ -372,8 +393,9 @@ function statements(): string[] {
     )`,
     `create index billing_periods_invoice on billing_periods (invoice_id)`,
     `create index billing_periods_group on billing_periods (customer_id, currency, billing_at, billing_group)`,
-    `create index billing_periods_usage on billing_periods (organization_id, external_subscription_id, charges_from_at)
-       where charges_from_at is not null`,
+    /* By the end: an event of today lies before the end of no stored period, so looking for late usage finds nothing at once. */
+    `create index billing_periods_usage on billing_periods (organization_id, external_subscription_id, charges_to_at)
+       where charges_to_at is not null`,
     /* Usage that was stored after its period had been billed: one row a period until the invoice has taken it in. */
     `create table late_usage (
       billing_period_id uuid primary key references billing_periods,
