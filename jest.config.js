@@ -26,7 +26,11 @@ export default {
     {
       ...common,
       displayName: 'system',
+      globalSetup: '<rootDir>/test/system/global-setup.js',
+      globalTeardown: '<rootDir>/test/system/global-teardown.js',
+      setupFilesAfterEnv: ['<rootDir>/test/system/patience.js'],
       testMatch: [
+        '<rootDir>/test/system/**/*.test.ts',
         '<rootDir>/test/integration/**/*.test.ts',
         '<rootDir>/test/scenarios/**/*.test.ts',
         '<rootDir>/test/replay/**/*.test.ts',
