@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import { date, parseDateTime } from './fields.js';
+
+/** The kinds of filter that lists take. Everything in a query string is text, or a list of texts when it came twice. */
+
+export const textFilter = () => z.string().max(255).optional();
+
+/** One value or several: `status[]=active&status[]=pending`. */
+export const listFilter = <Item extends z.ZodType<unknown, string>>(item: Item) =>
+  z
+    .union([z.array(z.string()), z.string()])
+    .transform((value) => (Array.isArray(value) ? value : [value]))
+    .pipe(z.array(item))
+    .optional();
+
+export const booleanFilter = () =>
+  z
+    .enum(['true', 'false', '1', '0'])
+    .transform((value) => value === 'true' || value === '1')
+    .optional();
+
+export const centsFilter = () =>
+  z
+    .string()
+    .regex(/^-?\d{1,15}$/)
+    .transform(Number)
+    .optional();
+
+export const dateFilter = () => date().optional();
+
+/** A date or an instant; as the upper end of a range a date means its last moment. */
+export const instantFilter = (end: 'from' | 'to') =>
+  z
+    .string()
+    .transform((value, context) => {
+      // A plus sign in a query string that nobody escaped arrives as a blank.
+      const at = parseDateTime(value.replace(/ (?=\d{2}:?\d{2}$)/, '+'));
+      if (at === null) {
+        context.addIssue({ code: 'custom', message: 'invalid_date' });
+        return z.NEVER;
+      }
+      const wholeDay = end === 'to' && /^\d{4}-\d{2}-\d{2}$/.test(value);
+      return wholeDay ? new Date(at.getTime() + 86_400_000 - 1) : at;
+    })
+    .optional();
