@@ -50,7 +50,7 @@ const wrong: Record<ImportRule, Record<string, string>[]> = {
     { 'src/platform/nats/nats.ts': `import '../../invoicing/invoice.js';`, 'src/invoicing/invoice.ts': '' },
     { 'src/platform/nats/nats.ts': `import '../../domain/rating/rate.js';`, 'src/domain/rating/rate.ts': '' },
   ],
-  'a module is entered by its front door': [
+  'how a module does its work is its own affair': [
     { 'src/invoicing/invoice.service.ts': `import '../catalog/plan.service.js';`, 'src/catalog/plan.service.ts': '' },
   ],
   'nothing the product runs is only there for development': [
