@@ -1,0 +1,42 @@
+import type { ChargeModel } from './charge.js';
+
+/** In a filter: any value that the metric declares for this key. */
+export const ALL_FILTER_VALUES = '__ALL_FILTER_VALUES__';
+
+/** Another price for a part of the usage: every key must be met, by any one of its values. */
+export interface ChargeFilter {
+  readonly id: string;
+  readonly values: Readonly<Record<string, readonly string[]>>;
+  readonly model: ChargeModel;
+  readonly invoiceDisplayName?: string | null;
+}
+
+/** The dimension values of an event or of a usage bucket; `null` where the event has no declared value. */
+export type Dimensions = Readonly<Record<string, string | null>>;
+
+/**
+ * The filter that prices usage with these dimensions: the matching one with most keys, the first declared among equals;
+ * `null` means the charge's own price (reference 2.3). Usage therefore belongs to exactly one price.
+ */
+export function matchFilter<Filter extends Pick<ChargeFilter, 'values'>>(
+  filters: readonly Filter[],
+  dimensions: Dimensions,
+): Filter | null {
+  let best: Filter | null = null;
+  let bestKeys = -1;
+  for (const filter of filters) {
+    const keys = Object.keys(filter.values).length;
+    if (keys > bestKeys && matches(filter, dimensions)) {
+      best = filter;
+      bestKeys = keys;
+    }
+  }
+  return best;
+}
+
+function matches(filter: Pick<ChargeFilter, 'values'>, dimensions: Dimensions): boolean {
+  return Object.entries(filter.values).every(([key, accepted]) => {
+    const value = dimensions[key] ?? null;
+    return value !== null && (accepted.includes(value) || accepted.includes(ALL_FILTER_VALUES));
+  });
+}

@@ -1,0 +1,75 @@
+import type { Currency } from '../money/currency.js';
+import { Decimal, ZERO } from '../money/decimal.js';
+import { fromMinorUnits, roundToMinorUnits } from '../money/money.js';
+import type { SubscriptionFee } from '../proration/subscription-fee.js';
+import type { AmountDetails, RatedAmount } from '../rating/rated-amount.js';
+import type { Tax } from './taxes.js';
+
+export type FeeKind = 'subscription' | 'charge' | 'fixed_charge' | 'commitment' | 'true_up' | 'add_on' | 'credit';
+
+/** A priced line before it belongs to an invoice. */
+export interface Fee {
+  readonly kind: FeeKind;
+  readonly currency: Currency;
+  readonly units: Decimal;
+  readonly eventsCount: number;
+  readonly amountMinor: number;
+  /** Unrounded, in currency units. */
+  readonly preciseAmount: Decimal;
+  readonly unitAmount: Decimal;
+  readonly amountDetails: AmountDetails;
+  readonly taxes: readonly Tax[];
+  /** In minor units, 5 decimals. */
+  readonly couponShareMinor: Decimal;
+}
+
+/**
+ * The fee of metered usage: the rated amount rounded once to the currency (reference 2.5).
+ *
+ * Example: 51.2345 EUR -> 5,123 cents, precise amount 51.2345.
+ */
+export function chargeFee(
+  rated: RatedAmount,
+  context: { readonly currency: Currency; readonly eventsCount: number; readonly taxes: readonly Tax[] },
+): Fee {
+  return {
+    kind: 'charge',
+    currency: context.currency,
+    units: rated.units,
+    eventsCount: context.eventsCount,
+    amountMinor: roundToMinorUnits(rated.amount, context.currency),
+    preciseAmount: rated.amount,
+    unitAmount: rated.unitAmount,
+    amountDetails: rated.amountDetails,
+    taxes: context.taxes,
+    couponShareMinor: ZERO,
+  };
+}
+
+/**
+ * The fee of a plan for a period: one unit of it.
+ *
+ * Example: 3,750 cents of a plan of 5,000 for 21 of 28 days -> units 1, unit amount 37.5.
+ */
+export function planFee(
+  fee: SubscriptionFee,
+  context: { readonly currency: Currency; readonly taxes: readonly Tax[] },
+): Fee {
+  return {
+    kind: 'subscription',
+    currency: context.currency,
+    units: new Decimal(1),
+    eventsCount: 0,
+    amountMinor: fee.amountMinor,
+    preciseAmount: fee.preciseAmount,
+    unitAmount: fromMinorUnits(fee.amountMinor, context.currency),
+    amountDetails: {},
+    taxes: context.taxes,
+    couponShareMinor: ZERO,
+  };
+}
+
+/** Nothing used and nothing to pay: such a fee is not kept (reference 2.5). A first flat amount at 0 units is. */
+export function isNegligible(fee: Pick<Fee, 'kind' | 'units' | 'amountMinor'>): boolean {
+  return fee.amountMinor === 0 && (fee.kind === 'subscription' || fee.units.isZero());
+}

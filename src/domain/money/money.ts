@@ -1,0 +1,50 @@
+import { invariant } from '../invariant.js';
+import { currencyExponent, type Currency } from './currency.js';
+import { Decimal } from './decimal.js';
+
+/**
+ * Rounds an amount in currency units to whole minor units: once, half-up away from zero, at the currency's exponent
+ * (reference 2.5). The only place where a fee's amount becomes an integer.
+ *
+ * Example: 11.155 EUR -> 1116; 0.5 JPY -> 1; 1.2345 KWD -> 1235 (fils); -0.005 EUR -> -1.
+ */
+export function roundToMinorUnits(amount: Decimal, currency: Currency): number {
+  return roundMinor(toMinorUnits(amount, currency));
+}
+
+/**
+ * Rounds an amount that is already counted in minor units.
+ *
+ * Example: 66.6 cents -> 67.
+ */
+export function roundMinor(amountMinor: Decimal): number {
+  const rounded = amountMinor.toDecimalPlaces(0, Decimal.ROUND_HALF_UP).toNumber();
+  invariant(Number.isSafeInteger(rounded), 'An amount in minor units is a safe integer');
+  return rounded === 0 ? 0 : rounded;
+}
+
+/**
+ * Moves an amount from currency units to minor units without rounding.
+ *
+ * Example: 11.155 EUR -> 1115.5.
+ */
+export function toMinorUnits(amount: Decimal, currency: Currency): Decimal {
+  return amount.times(new Decimal(10).pow(currencyExponent(currency)));
+}
+
+/**
+ * Moves an amount from minor units to currency units, exactly.
+ *
+ * Example: 1116 cents -> 11.16 EUR; 500 JPY -> 500.
+ */
+export function fromMinorUnits(amountMinor: number | Decimal, currency: Currency): Decimal {
+  return new Decimal(amountMinor).div(new Decimal(10).pow(currencyExponent(currency)));
+}
+
+/** Sums whole minor units and insists that nothing was lost to the width of a number. */
+export function sumMinor(amounts: Iterable<number>): number {
+  let sum = 0;
+  for (const amount of amounts) sum += amount;
+  invariant(Number.isSafeInteger(sum), 'A sum of minor units is a safe integer');
+  return sum;
+}
