@@ -75,7 +75,8 @@ export async function buildFromModule(
   build.stdout.on('data', read);
   build.stderr.on('data', read);
   const ticker = setInterval(() => {
-    const what = packages > 0 ? `${packages} packages compiled` : `${downloads} modules downloaded`;
+    const what =
+      packages > 0 ? `${packages} packages compiled` : downloads > 0 ? `${downloads} modules downloaded` : 'building';
     context.report(`${title}: ${what} … ${seconds()} s`);
   }, 5_000);
   // A build whose starter is gone would hold the machine for minutes for nobody.

@@ -104,6 +104,7 @@ function databaseFolder({ data, report }: ServerContext, user: ServerUser | unde
     const parent = stateFolder(data.path);
     claim(parent);
     folder = join(parent, 'postgres');
+    rmSync(folder, { recursive: true, force: true }); // of a data folder deleted since, and its password with it
     report(`Postgres cannot reach ${data.path} as an unprivileged user; its files are in ${folder}`);
   }
   data.remember({ postgresDir: folder });

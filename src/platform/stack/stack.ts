@@ -130,9 +130,16 @@ class Stack implements RunningServers {
   }
 
   async startServers(names: ServerName[]): Promise<void> {
-    const outcomes = await Promise.allSettled(names.map((name) => this.startServer(name)));
-    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed) throw failed.reason;
+    const start = async (name: ServerName) => {
+      try {
+        await this.startServer(name);
+      } catch (error) {
+        // Said at once: another server may be minutes from built.
+        this.report(`${name}: ${(error as Error).message.split('\n')[0]}`);
+        throw error;
+      }
+    };
+    await all(names.map(start));
     this.servers.sort((a, b) => names.indexOf(a.name as ServerName) - names.indexOf(b.name as ServerName));
   }
 

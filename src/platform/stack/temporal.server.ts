@@ -1,5 +1,5 @@
 import { ensureNamespace } from '../temporal/namespace.js';
-import { anyPort } from './ports.js';
+import { accepts, anyPort } from './ports.js';
 import { isAtLeast, programOnPath, versionOf } from './programs.js';
 import { rememberedPort, type Server, type ServerContext, untilAnswered } from './server.js';
 import { StackError } from './stack-error.js';
@@ -41,6 +41,8 @@ export async function temporalServer(context: ServerContext): Promise<Server> {
     async ready(signal) {
       // Its own, random metrics port answers first, so that we do not talk to another server on the usual port.
       await untilAnswered(() => fetch(`http://127.0.0.1:${metricsPort}/metrics`), signal);
+      // A gRPC channel that was refused once waits a whole second before it asks again; a bare connection does not.
+      await untilAnswered(() => accepts(port), signal);
       await untilAnswered(() => ensureNamespace(address, namespace, retentionDaysOf(context.env)), signal);
     },
   };
