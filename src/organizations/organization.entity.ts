@@ -15,6 +15,7 @@ export const OrganizationEntity = defineEntity({
     country: p.text().nullable(),
     email: p.text().nullable(),
     legalName: p.text().nullable(),
+    profile: p.json<Record<string, unknown>>(),
     meteringVersion: p.bigint('number'),
     hasTestClocks: p.boolean(),
     stripeSecretKey: p.text().nullable(),

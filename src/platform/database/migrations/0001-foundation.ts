@@ -74,6 +74,8 @@ function statements(): string[] {
       country text,
       email text,
       legal_name text,
+      /* Descriptive fields without a rule of their own: address, legal number, footer. */
+      profile jsonb not null default '{}',
       /* Counts changes of what the consumer meters by (metrics, their filters and grouping keys); see metering. */
       metering_version bigint not null default 0,
       has_test_clocks boolean not null default false,
@@ -465,8 +467,14 @@ function statements(): string[] {
       status text not null
         check (status in ('pending', 'processing', 'requires_action', 'unknown', 'succeeded', 'failed')),
       decline_code text,
+      /* What the networks said, raw: the class of a decline is derived from a versioned table. */
+      network_decline_code text,
+      network_advice_code text,
+      advice_code text,
       failure_message text,
       next_action jsonb,
+      /* On the wall clock, also for customers on a test clock: bounds the search at the gateway. */
+      requested_at timestamptz(3) not null,
       created_at timestamptz(3) not null,
       updated_at timestamptz(3) not null,
       unique (invoice_id, attempt)
@@ -478,10 +486,13 @@ function statements(): string[] {
       organization_id uuid not null references organizations,
       event_type text not null,
       payload jsonb not null,
+      attempts int not null default 0,
+      last_error text,
       received_at timestamptz(3) not null,
       processed_at timestamptz(3),
       primary key (organization_id, provider, event_id)
     )`,
+    `create index gateway_webhooks_pending on gateway_webhooks (attempts, received_at) where processed_at is null`,
     /* The books of the sandbox gateway: what a card network would hold. */
     `create table sandbox_charges (
       id text primary key,

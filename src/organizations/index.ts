@@ -1,0 +1,11 @@
+export { AdminController } from './admin.controller.js';
+export { ApiKeyGuard, Organization, WithoutApiKey } from './api-key.guard.js';
+export { ApiKeys, bearerToken, issueApiKey, type AuthenticatedOrganization } from './api-keys.js';
+export { OrganizationEntity, type OrganizationRow } from './organization.entity.js';
+export { graceDays, paymentTermDays } from './organization-input.js';
+export { OrganizationsController } from './organizations.controller.js';
+export { GraceOfOrganization } from './ports.js';
+export { requireTaxes, taxesByCode, taxesOf } from './tax-codes.js';
+export { TaxEntity, type TaxRow } from './tax.entity.js';
+export { taxAnswer, taxJson } from './tax.mapping.js';
+export { TaxesController } from './taxes.controller.js';

@@ -1,0 +1,5 @@
+/** What follows from a change of an organization's terms; invoicing does it. */
+export abstract class GraceOfOrganization {
+  /** The grace period that applies to a customer has changed: drafts take on the new day of finalization. */
+  abstract graceChanged(organizationId: string, customerId: string): Promise<void>;
+}
