@@ -9,7 +9,7 @@ import type { AggregationKind, MetricDefinition, RoundingFunction } from '../../
 import { defaultChargeProperties, parseChargeProperties, type ChargeModel } from '../../src/domain/catalog/charge.js';
 import { applyCoupons, type AppliedCoupon } from '../../src/domain/invoicing/coupons.js';
 import { feeTaxes, invoiceTaxes, type Tax } from '../../src/domain/invoicing/taxes.js';
-import { aggregateEvents, unitsOf } from '../../src/domain/metering/aggregations.js';
+import { aggregateEvents, unitsOf } from '../../src/domain/metering/aggregate.js';
 import { crossedThresholds } from '../../src/domain/metering/alert-thresholds.js';
 import { meterEvent, type UsageEvent } from '../../src/domain/metering/metered-event.js';
 import { proratedSum, type ProratedSpan, type ProratedUnits } from '../../src/domain/metering/prorated-sum.js';

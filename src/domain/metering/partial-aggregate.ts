@@ -44,7 +44,12 @@ export const EMPTY_PARTIAL: PartialAggregate = {
 };
 
 /** Associative and commutative; `EMPTY_PARTIAL` changes nothing. */
-export function mergePartials(partials: Iterable<PartialAggregate>): PartialAggregate {
+export function mergePartials(...partials: readonly PartialAggregate[]): PartialAggregate {
+  return mergeAll(partials);
+}
+
+/** `mergePartials` for any number of them: an argument list has a limit, a month of events has none. */
+export function mergeAll(partials: Iterable<PartialAggregate>): PartialAggregate {
   let eventsCount = 0;
   let sum = ZERO;
   let moment = ZERO;

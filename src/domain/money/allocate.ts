@@ -1,5 +1,5 @@
 import { invariant } from '../invariant.js';
-import { Decimal, sumDecimals } from './decimal.js';
+import { type Decimal, sumDecimals } from './decimal.js';
 
 /**
  * Splits whole minor units by weights so that the parts sum to the whole (largest remainder; the earlier part wins a

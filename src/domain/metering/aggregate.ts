@@ -8,7 +8,7 @@ import { sum } from './aggregations/sum.js';
 import { weightedSum } from './aggregations/weighted-sum.js';
 import { uniqueCount } from './aggregations/unique-count.js';
 import { meterEvent, type MeteredEvent, type UsageEvent } from './metered-event.js';
-import { EMPTY_PARTIAL, mergePartials, type PartialAggregate } from './partial-aggregate.js';
+import { EMPTY_PARTIAL, mergeAll, type PartialAggregate } from './partial-aggregate.js';
 import { roundUnits } from './rounding.js';
 
 /** A metric's total over a range of time. */
@@ -26,7 +26,7 @@ export function partialOf(aggregation: AggregationKind, event: MeteredEvent): Pa
 
 /** The partial of a set of raw events of this metric's code, in any order. */
 export function aggregateEvents(metric: MetricDefinition, events: Iterable<UsageEvent>): PartialAggregate {
-  return mergePartials(Array.from(events, (event) => partialOf(metric.aggregation, meterEvent(metric, event))));
+  return mergeAll(Array.from(events, (event) => partialOf(metric.aggregation, meterEvent(metric, event))));
 }
 
 /**
