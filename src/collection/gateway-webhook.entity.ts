@@ -10,6 +10,8 @@ export const GatewayWebhookEntity = defineEntity({
     eventId: p.text().primary(),
     eventType: p.text(),
     payload: p.json<Record<string, unknown>>(),
+    attempts: p.integer(),
+    lastError: p.text().nullable(),
     receivedAt: p.datetime(3),
     processedAt: p.datetime(3).nullable(),
   },

@@ -1,4 +1,5 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
+import type { PaymentStatus } from '../domain/collection/payment-status.js';
 
 /** One attempt to collect. The idempotency key is stored before the gateway is called (invariant 9). */
 export const PaymentEntity = defineEntity({
@@ -17,10 +18,14 @@ export const PaymentEntity = defineEntity({
     providerPaymentId: p.text().nullable(),
     amountCents: p.bigint('number'),
     amountCurrency: p.text(),
-    status: p.text().$type<'pending' | 'processing' | 'requires_action' | 'unknown' | 'succeeded' | 'failed'>(),
+    status: p.text().$type<PaymentStatus>(),
     declineCode: p.text().nullable(),
+    networkDeclineCode: p.text().nullable(),
+    networkAdviceCode: p.text().nullable(),
+    adviceCode: p.text().nullable(),
     failureMessage: p.text().nullable(),
-    nextAction: p.json<Record<string, unknown>>(),
+    nextAction: p.json<{ readonly type: string }>().nullable(),
+    requestedAt: p.datetime(3),
     createdAt: p.datetime(3),
     updatedAt: p.datetime(3),
   },
