@@ -1,0 +1,485 @@
+import type { ClientBase, QueryResult } from 'pg';
+import type { MetricDefinition } from '../domain/catalog/billable-metric.js';
+import type { Instant } from '../domain/calendar/instant.js';
+import { ingestSequence } from '../platform/nats/usage-streams.js';
+import { plainArray, textArray } from './array-literal.js';
+import { meteringLockKey, partitionLockKey } from './locks.js';
+import { hourOf, meterRow, type MeteredRow } from './metered-row.js';
+import {
+  METRIC_DEFINITION_COLUMNS,
+  metricDefinitionFromRow,
+  type MetricDefinitionRow,
+} from './metric-definition-row.js';
+import type { LoggedEvent } from './usage-message.js';
+
+/** One message of the log, decoded; `rejected` says why it cannot be. */
+export interface LoggedMessage {
+  readonly streamSequence: number;
+  readonly events: readonly LoggedEvent[];
+  readonly rejected: { readonly reason: string; readonly payload: Uint8Array } | null;
+}
+
+/** Usage that fell into a period that was billed already. */
+export interface LateUsage {
+  readonly organizationId: string;
+  readonly billingPeriodId: string;
+  readonly invoiceId: string | null;
+  readonly throughSequence: number;
+}
+
+export interface Stored {
+  /** Events that were not there before. */
+  readonly inserted: number;
+  readonly rejected: number;
+  readonly late: readonly LateUsage[];
+}
+
+/** Somebody else has moved the watermark: this process no longer owns the partition. */
+export class PartitionTakenOver extends Error {}
+
+interface Definitions {
+  readonly version: string;
+  readonly byCode: ReadonlyMap<string, MetricDefinition>;
+}
+
+/** Each round trip costs the same for 1 event as for 5,000; past that, Postgres is what takes the time. */
+export const EVENTS_PER_TRANSACTION = 5000;
+
+/**
+ * Writes batches of one partition's log into Postgres: events, aggregates, late usage and the watermark move in one
+ * transaction, and the aggregates by the events that were really inserted. So a batch that is written again, after a crash
+ * at any place, changes nothing, and no reader ever sees an event without its aggregate.
+ *
+ * Every connection has its own store: the statements are prepared once per connection.
+ */
+export class EventStore {
+  private readonly definitions = new Map<string, Definitions>();
+
+  constructor(
+    private readonly client: ClientBase,
+    private readonly partition: number,
+  ) {}
+
+  /** The stream sequence up to which this partition is stored. */
+  async watermark(): Promise<number> {
+    await this.client.query(
+      `insert into partition_watermarks (partition, stream_sequence, updated_at) values ($1, 0, now())
+       on conflict (partition) do nothing`,
+      [this.partition],
+    );
+    const { rows } = await this.client.query<{ stream_sequence: string }>(
+      'select stream_sequence from partition_watermarks where partition = $1',
+      [this.partition],
+    );
+    return Number(rows[0]?.stream_sequence ?? 0);
+  }
+
+  /**
+   * Stores the messages and moves the watermark from `watermark` to the last of them. When Postgres refuses the data of an
+   * event (and not the state of the server, which throws), that event alone goes to `rejected_messages`.
+   */
+  async store(messages: readonly LoggedMessage[], watermark: number): Promise<Stored> {
+    try {
+      return await this.transaction(messages, watermark, (batch) => this.insert(batch));
+    } catch (error) {
+      if (!isDataError(error)) throw error;
+      return await this.transaction(messages, watermark, (batch) => this.insertOrReject(batch));
+    }
+  }
+
+  private async transaction(
+    messages: readonly LoggedMessage[],
+    watermark: number,
+    write: (batch: readonly SequencedEvent[]) => Promise<Stored>,
+  ): Promise<Stored> {
+    const events = sequenced(messages);
+    const organizations = [...new Set(events.map(({ event }) => event.organizationId))].sort();
+    try {
+      await this.begin(organizations, watermark);
+      const stored = events.length > 0 ? await write(events) : NOTHING;
+      const undecodable = messages.filter((message) => message.rejected !== null);
+      for (const message of undecodable) await this.rejectMessage(message);
+      const through = messages.at(-1)!.streamSequence;
+      await this.client.query(
+        `update partition_watermarks set stream_sequence = ${through}, updated_at = now()
+         where partition = ${this.partition}; commit`,
+      );
+      return { ...stored, rejected: stored.rejected + undecodable.length };
+    } catch (error) {
+      // On a broken connection this fails as well; the session ends by the first error either way.
+      await this.client.query('rollback').catch(() => undefined);
+      this.definitions.clear();
+      throw error;
+    }
+  }
+
+  /**
+   * Opens the transaction with its locks, in one round trip. Each statement sees what was committed before it began: the
+   * versions are read after the locks are had, so that no definition can change until the commit.
+   */
+  private async begin(organizations: readonly string[], watermark: number): Promise<void> {
+    // Decoding a message has made sure that these are UUIDs.
+    const ids = organizations.map((id) => `'${id}'`).join(',') || 'null';
+    const keys = organizations.map((id) => `('${meteringLockKey(id)}')`).join(',') || '(null)';
+    const results = (await this.client.query(`
+      begin;
+      select pg_advisory_xact_lock(hashtextextended('${partitionLockKey(this.partition)}', 0));
+      select pg_advisory_xact_lock_shared(hashtextextended(key, 0)) from (values ${keys}) as keys (key) where key is not null;
+      select stream_sequence from partition_watermarks where partition = ${this.partition};
+      select id, metering_version from organizations where id in (${ids})`)) as unknown as QueryResult[];
+    const found = results[3]!.rows[0] as { stream_sequence: string } | undefined;
+    if (Number(found?.stream_sequence) !== watermark) {
+      throw new PartitionTakenOver(
+        `Partition ${this.partition} stands at ${found?.stream_sequence}, not at ${watermark}: somebody else stores it`,
+      );
+    }
+    await this.refreshDefinitions(results[4]!.rows as { id: string; metering_version: string }[]);
+  }
+
+  private async refreshDefinitions(versions: readonly { id: string; metering_version: string }[]): Promise<void> {
+    const stale = versions.filter(({ id, metering_version }) => this.definitions.get(id)?.version !== metering_version);
+    if (stale.length === 0) return;
+    const { rows } = await this.client.query<MetricDefinitionRow>({
+      name: 'metric-definitions',
+      text: `select ${METRIC_DEFINITION_COLUMNS} from billable_metrics
+             where organization_id = any($1::uuid[]) and deleted_at is null`,
+      values: [plainArray(stale.map(({ id }) => id))],
+    });
+    // Organizations come and go; what is not used any more must not stay for ever.
+    if (this.definitions.size > 10_000) this.definitions.clear();
+    for (const { id, metering_version } of versions) {
+      if (this.definitions.get(id)?.version === metering_version) continue;
+      const own = rows.filter((row) => row.organization_id === id).map(metricDefinitionFromRow);
+      this.definitions.set(id, {
+        version: metering_version,
+        byCode: new Map(own.map((metric) => [metric.code, metric])),
+      });
+    }
+  }
+
+  private async insert(events: readonly SequencedEvent[]): Promise<Stored> {
+    const batch = new Columns();
+    const seen = new Set<string>();
+    for (const { event, sequence } of events) {
+      // The first of equal events counts, here as between batches; the statement itself cannot tell them apart.
+      if (seen.has(event.id)) continue;
+      seen.add(event.id);
+      const metric = this.definitions.get(event.organizationId)?.byCode.get(event.code);
+      const { timestamp, properties } = event;
+      const row = metric && meterRow(metric, { timestamp: timestamp as Instant, properties, sequence });
+      batch.add(event, sequence, row ?? null);
+    }
+    const { name, text } = statement(batch.parts);
+    const { rows } = await this.client.query<StoredRow>({ name, text, values: batch.values(this.partition) });
+    const late = rows.filter((row) => row.billing_period_id !== null);
+    return {
+      inserted: Number(rows[0]?.inserted ?? 0),
+      rejected: 0,
+      late: late.map((row) => ({
+        organizationId: row.organization_id!,
+        billingPeriodId: row.billing_period_id!,
+        invoiceId: row.invoice_id,
+        throughSequence: Number(row.through_sequence),
+      })),
+    };
+  }
+
+  /** Halves what Postgres refuses until the events it will not take stand alone. */
+  private async insertOrReject(events: readonly SequencedEvent[]): Promise<Stored> {
+    await this.client.query('savepoint part');
+    try {
+      const stored = await this.insert(events);
+      await this.client.query('release savepoint part');
+      return stored;
+    } catch (error) {
+      if (!isDataError(error)) throw error;
+      await this.client.query('rollback to savepoint part; release savepoint part');
+      const [only] = events;
+      if (events.length === 1 && only !== undefined) {
+        await this.rejectEvent(only, (error as Error).message);
+        return { ...NOTHING, rejected: 1 };
+      }
+      const middle = events.length >> 1;
+      const first = await this.insertOrReject(events.slice(0, middle));
+      const second = await this.insertOrReject(events.slice(middle));
+      return {
+        inserted: first.inserted + second.inserted,
+        rejected: first.rejected + second.rejected,
+        late: [...first.late, ...second.late],
+      };
+    }
+  }
+
+  private async rejectMessage({ streamSequence, rejected }: LoggedMessage): Promise<void> {
+    await this.reject(streamSequence, null, rejected!.reason, rejected!.payload);
+  }
+
+  private async rejectEvent({ event, streamSequence, index }: SequencedEvent, reason: string): Promise<void> {
+    await this.reject(streamSequence, index, reason, Buffer.from(JSON.stringify(event)));
+  }
+
+  private async reject(streamSequence: number, index: number | null, reason: string, payload: Uint8Array) {
+    await this.client.query(
+      `insert into rejected_messages (partition, stream_sequence, event_index, reason, payload, rejected_at)
+       values ($1, $2, $3, $4, $5, now())`,
+      // A message of an error may quote what is wrong; Postgres takes no NUL there either.
+      [this.partition, streamSequence, index, reason.replaceAll('\0', '\\0'), Buffer.from(payload)],
+    );
+  }
+}
+
+const NOTHING: Stored = { inserted: 0, rejected: 0, late: [] };
+
+interface SequencedEvent {
+  readonly event: LoggedEvent;
+  readonly sequence: number;
+  readonly streamSequence: number;
+  readonly index: number;
+}
+
+function sequenced(messages: readonly LoggedMessage[]): SequencedEvent[] {
+  return messages.flatMap(({ streamSequence, events }) =>
+    events.map((event, index) => ({
+      event,
+      sequence: ingestSequence(streamSequence, index),
+      streamSequence,
+      index,
+    })),
+  );
+}
+
+interface StoredRow {
+  readonly inserted: string;
+  readonly billing_period_id: string | null;
+  readonly organization_id: string | null;
+  readonly invoice_id: string | null;
+  readonly through_sequence: string | null;
+}
+
+/** What a batch holds beside events; the statement has only the parts it needs. */
+interface Parts {
+  metered: boolean;
+  /** Latest values or weighted sums, which cost a sort or a product per event. */
+  ordered: boolean;
+  unique: boolean;
+  unmetered: boolean;
+}
+
+/** The batch turned into columns, in the order of the statement's parameters. */
+class Columns {
+  readonly parts: Parts = { metered: false, ordered: false, unique: false, unmetered: false };
+  private readonly ids: string[] = [];
+  private readonly organizations: string[] = [];
+  private readonly subscriptions: string[] = [];
+  private readonly transactions: string[] = [];
+  private readonly codes: string[] = [];
+  private readonly timestamps: number[] = [];
+  private readonly hours: number[] = [];
+  private readonly properties: string[] = [];
+  private readonly precise: (string | null)[] = [];
+  private readonly received: number[] = [];
+  private readonly sequences: number[] = [];
+  private readonly metrics: (string | null)[] = [];
+  private readonly dimensions: (string | null)[] = [];
+  private readonly roles: (string | null)[] = [];
+  private readonly amounts: (string | null)[] = [];
+  private readonly uniqueValues: (string | null)[] = [];
+
+  add(event: LoggedEvent, sequence: number, row: MeteredRow | null): void {
+    this.ids.push(event.id);
+    this.organizations.push(event.organizationId);
+    this.subscriptions.push(event.externalSubscriptionId);
+    this.transactions.push(event.transactionId);
+    this.codes.push(event.code);
+    this.timestamps.push(event.timestamp);
+    this.hours.push(hourOf(event.timestamp));
+    this.properties.push(JSON.stringify(event.properties));
+    this.precise.push(event.preciseTotalAmountCents);
+    this.received.push(event.receivedAt);
+    this.sequences.push(sequence);
+    this.metrics.push(row === null ? null : row.metricId);
+    this.dimensions.push(row === null ? null : row.dimensions);
+    this.roles.push(row === null ? null : row.role);
+    this.amounts.push(row === null ? null : row.value);
+    this.uniqueValues.push(row === null ? null : row.uniqueValue);
+    if (row === null) this.parts.unmetered = true;
+    else {
+      this.parts.metered = true;
+      if (row.role === 'latest' || row.role === 'weighted') this.parts.ordered = true;
+      if (row.role === 'add' || row.role === 'remove') this.parts.unique = true;
+    }
+  }
+
+  values(partition: number): unknown[] {
+    const event = [
+      plainArray(this.ids),
+      plainArray(this.organizations),
+      textArray(this.subscriptions),
+      textArray(this.transactions),
+      textArray(this.codes),
+      plainArray(this.timestamps),
+      textArray(this.properties),
+      // An unusual decimal is Postgres's to refuse, so it is quoted.
+      textArray(this.precise),
+      plainArray(this.received),
+      plainArray(this.sequences),
+      partition,
+    ];
+    if (!this.parts.metered) return event;
+    return [
+      ...event,
+      plainArray(this.hours),
+      plainArray(this.metrics),
+      textArray(this.dimensions),
+      plainArray(this.roles),
+      textArray(this.amounts),
+      textArray(this.uniqueValues),
+    ];
+  }
+}
+
+const statements = new Map<string, { name: string; text: string }>();
+
+function statement(parts: Parts): { name: string; text: string } {
+  const flags = Object.entries(parts).filter(([, present]) => present);
+  const name = ['store', ...flags.map(([part]) => part)].join('-');
+  let known = statements.get(name);
+  if (known === undefined) {
+    known = { name, text: statementText(parts) };
+    statements.set(name, known);
+  }
+  return known;
+}
+
+/**
+ * The one statement. Rows go into the indexes in the order of their keys, so that two connections never wait for each
+ * other in a circle, and so that neighbours share pages.
+ */
+function statementText({ metered, ordered, unique, unmetered }: Parts): string {
+  const meteredParameters = `,
+        $12::float8[], $13::uuid[], $14::text[], $15::text[], $16::numeric[], $17::text[]`;
+  const meteredColumns = ', hour, metric_id, dimensions, role, value, unique_value';
+  const ctes = [
+    `input as materialized (
+      select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::jsonb[],
+        $8::numeric[], $9::float8[], $10::bigint[]${metered ? meteredParameters : ''})
+      as input (id, organization_id, external_subscription_id, transaction_id, code, at_ms, properties, precise,
+        received_ms, ingest_sequence${metered ? meteredColumns : ''})
+    )`,
+    `inserted as (
+      insert into events (id, organization_id, external_subscription_id, transaction_id, code, "timestamp", properties,
+        precise_total_amount_cents, received_at, partition, ingest_sequence)
+      select id, organization_id, external_subscription_id, transaction_id, code, to_timestamp(at_ms / 1000), properties,
+        precise, to_timestamp(received_ms / 1000), $11::smallint, ingest_sequence
+      from input order by id
+      on conflict (id) do nothing
+      returning ingest_sequence
+    )`,
+  ];
+  if (metered) {
+    ctes.push(
+      `metered as materialized (
+        select input.* from inserted join input using (ingest_sequence) where input.metric_id is not null
+      )`,
+      `buckets as (
+        insert into usage_buckets as bucket (organization_id, external_subscription_id, metric_id, bucket_at, dimensions,
+          events_count, sum, max, ${ordered ? 'moment, latest_value, latest_at, latest_sequence, ' : ''}max_sequence)
+        select organization_id, external_subscription_id, metric_id, to_timestamp(hour * 3600), dimensions,
+          count(*),
+          coalesce(sum(value) filter (where role in ('sum', 'weighted')), 0),
+          max(value) filter (where role = 'max'),
+          ${ordered ? ORDERED_AGGREGATES : ''}
+          max(ingest_sequence)
+        from metered
+        group by organization_id, external_subscription_id, metric_id, hour, dimensions
+        order by organization_id, external_subscription_id, metric_id, hour, dimensions
+        on conflict (organization_id, external_subscription_id, metric_id, bucket_at, dimensions) do update set
+          events_count = bucket.events_count + excluded.events_count,
+          sum = bucket.sum + excluded.sum,
+          max = greatest(bucket.max, excluded.max),
+          ${ordered ? ORDERED_UPDATES : ''}
+          max_sequence = greatest(bucket.max_sequence, excluded.max_sequence)
+      )`,
+      `late as (
+        insert into late_usage as late (billing_period_id, organization_id, invoice_id, events_count, through_sequence,
+          first_seen_at, updated_at)
+        select period.id, period.organization_id, period.invoice_id, count(*), max(metered.ingest_sequence), now(), now()
+        from (
+          select organization_id, external_subscription_id, min(at_ms) as first_ms from metered group by 1, 2
+        ) as touched
+        join billing_periods period on period.organization_id = touched.organization_id
+          and period.external_subscription_id = touched.external_subscription_id
+          and period.charges_to_at > to_timestamp(touched.first_ms / 1000)
+        join metered on metered.organization_id = period.organization_id
+          and metered.external_subscription_id = period.external_subscription_id
+          and period.charges_from_at <= to_timestamp(metered.at_ms / 1000)
+          and to_timestamp(metered.at_ms / 1000) < period.charges_to_at
+        group by period.id, period.organization_id, period.invoice_id
+        order by period.id
+        on conflict (billing_period_id) do update set
+          events_count = late.events_count + excluded.events_count,
+          through_sequence = greatest(late.through_sequence, excluded.through_sequence),
+          updated_at = excluded.updated_at,
+          notified_at = null
+        returning late.billing_period_id, late.organization_id, late.invoice_id, late.through_sequence
+      )`,
+    );
+  }
+  if (metered && unique) {
+    ctes.push(`uniques as (
+      insert into usage_unique_values as kept (organization_id, external_subscription_id, metric_id, bucket_at,
+        dimensions, value, last_at, last_sequence, last_operation, max_sequence)
+      select distinct on (organization_id, external_subscription_id, metric_id, hour, dimensions, unique_value)
+        organization_id, external_subscription_id, metric_id, to_timestamp(hour * 3600), dimensions,
+        unique_value, to_timestamp(at_ms / 1000), ingest_sequence, role,
+        max(ingest_sequence) over (
+          partition by organization_id, external_subscription_id, metric_id, hour, dimensions, unique_value
+        )
+      from metered where role in ('add', 'remove')
+      order by organization_id, external_subscription_id, metric_id, hour, dimensions, unique_value,
+        at_ms desc, ingest_sequence desc
+      on conflict (organization_id, external_subscription_id, metric_id, bucket_at, dimensions, value) do update set
+        last_at = case when ${LATER_OPERATION} then excluded.last_at else kept.last_at end,
+        last_sequence = case when ${LATER_OPERATION} then excluded.last_sequence else kept.last_sequence end,
+        last_operation = case when ${LATER_OPERATION} then excluded.last_operation else kept.last_operation end,
+        max_sequence = greatest(kept.max_sequence, excluded.max_sequence)
+    )`);
+  }
+  if (unmetered) {
+    ctes.push(`unmetered as (
+      insert into unmetered_usage (organization_id, external_subscription_id, code)
+      select distinct organization_id, external_subscription_id, code
+      from inserted join input using (ingest_sequence) ${metered ? 'where input.metric_id is null' : ''}
+      order by organization_id, external_subscription_id, code
+      on conflict do nothing
+    )`);
+  }
+  const late = metered
+    ? 'late.billing_period_id, late.organization_id, late.invoice_id, late.through_sequence'
+    : 'null::uuid as billing_period_id, null::uuid as organization_id, null::uuid as invoice_id, null::bigint as through_sequence';
+  return `with ${ctes.join(', ')}
+    select total.inserted, ${late}
+    from (select count(*) as inserted from inserted) as total ${metered ? 'left join late on true' : ''}`;
+}
+
+const ORDERED_AGGREGATES = `
+          coalesce(sum(value * at_ms::bigint) filter (where role = 'weighted'), 0),
+          (array_agg(value order by at_ms desc, ingest_sequence desc) filter (where role = 'latest'))[1],
+          to_timestamp(max(at_ms) filter (where role = 'latest') / 1000),
+          (array_agg(ingest_sequence order by at_ms desc, ingest_sequence desc) filter (where role = 'latest'))[1],`;
+
+const LATER_LATEST = `bucket.latest_at is null
+            or (excluded.latest_at, excluded.latest_sequence) > (bucket.latest_at, bucket.latest_sequence)`;
+
+const ORDERED_UPDATES = `moment = bucket.moment + excluded.moment,
+          latest_value = case when ${LATER_LATEST} then excluded.latest_value else bucket.latest_value end,
+          latest_at = case when ${LATER_LATEST} then excluded.latest_at else bucket.latest_at end,
+          latest_sequence = case when ${LATER_LATEST} then excluded.latest_sequence else bucket.latest_sequence end,`;
+
+const LATER_OPERATION = '(excluded.last_at, excluded.last_sequence) > (kept.last_at, kept.last_sequence)';
+
+/** SQLSTATE classes that speak of the data alone: the same data will be refused for ever. */
+function isDataError(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' && /^(21|22|23|54)/.test(code) && code.length === 5;
+}

@@ -1,0 +1,8 @@
+export { type Cutoff, CutoffBarrier } from './cutoff-barrier.js';
+export { eventId, eventIdRange } from './event-identity.js';
+export type { LateUsageNotice, LateUsageNotifier } from './late-usage.js';
+export { lockPartitionShared, partitionLockKey } from './locks.js';
+export { type ConsumerCounts, UsageConsumer } from './usage-consumer.js';
+export { encodeEvent, encodeGroup, encodeMessage, type EventJson } from './usage-message.js';
+export { type TransactionsRequest, type UsageGroup, UsageReader, type UsageRange, type UsageRequest } from './usage-reader.js';
+export { readWatermarks } from './watermarks.js';

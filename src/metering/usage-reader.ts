@@ -1,0 +1,320 @@
+import type { MetricDefinition } from '../domain/catalog/billable-metric.js';
+import type { Dimensions } from '../domain/catalog/charge-filter.js';
+import { instant, type Instant } from '../domain/calendar/instant.js';
+import { partialOf } from '../domain/metering/aggregations.js';
+import { dimensionsKey, type MeteredEvent, type Operation } from '../domain/metering/metered-event.js';
+import { EMPTY_PARTIAL, type LatestOperation, mergePartials, type PartialAggregate } from '../domain/metering/partial-aggregate.js';
+import { Decimal, ZERO } from '../domain/money/decimal.js';
+import type { EntityManager } from '../platform/database/database.js';
+import { plainArray, textArray } from './array-literal.js';
+import { HOUR_MS, hourOf, meterForStore } from './metered-row.js';
+
+/** Usage of one subscription over a half-open range of event time; with a cutoff, as it was known at that sequence. */
+export interface UsageRange {
+  readonly organizationId: string;
+  readonly externalSubscriptionId: string;
+  readonly from: Instant;
+  readonly to: Instant;
+  readonly cutoffSequence?: number;
+}
+
+export interface UsageRequest extends UsageRange {
+  readonly metrics: readonly MetricDefinition[];
+}
+
+export interface TransactionsRequest extends UsageRange {
+  readonly metric: MetricDefinition;
+  readonly accepts: (dimensions: Dimensions) => boolean;
+  /** At most so many. */
+  readonly limit?: number;
+  /** Ends behind the first value with which the running total is above this. */
+  readonly enough?: Decimal;
+}
+
+export interface UsageGroup {
+  readonly dimensions: Dimensions;
+  readonly partial: PartialAggregate;
+}
+
+const FIRST_PAGE = 500;
+const LARGEST_PAGE = 10_000;
+
+/**
+ * Reads usage from the hourly aggregates: what it costs depends on the hours of the range, not on the events in them.
+ *
+ * Single events are read only of hours that the aggregates cannot answer for: an hour which the range cuts while events lie
+ * on the other side of the cut, and an hour to which something was added behind the cutoff.
+ */
+export class UsageReader {
+  /** Per metric, the usage of every combination of dimensions that has any. A metric without usage is absent. */
+  async read(em: EntityManager, request: UsageRequest): Promise<Map<string, UsageGroup[]>> {
+    const groups = new Groups();
+    if (request.metrics.length === 0 || request.from >= request.to) return groups.result();
+    const rawHours = await this.readBuckets(em, request, groups);
+    const uniqueMetrics = request.metrics.filter((metric) => metric.aggregation === 'unique_count_agg');
+    if (uniqueMetrics.length > 0) await this.readUniqueValues(em, request, uniqueMetrics, rawHours, groups);
+    if (rawHours.length > 0) await this.readEvents(em, request, rawHours, groups);
+    return groups.result();
+  }
+
+  /**
+   * The values of the counted events in billing order (time, then arrival), as the per-event rules of a percentage price
+   * need them. Reads no further than asked.
+   */
+  async transactions(em: EntityManager, request: TransactionsRequest): Promise<Decimal[]> {
+    const values: Decimal[] = [];
+    let total = ZERO;
+    let after: { at: number; sequence: string } = { at: request.from, sequence: '-1' };
+    let page = Math.min(LARGEST_PAGE, Math.max(FIRST_PAGE, request.limit ?? 0));
+    for (;;) {
+      const rows = await em.execute<EventRow[]>(
+        `select (extract(epoch from "timestamp") * 1000)::float8 as at_ms, ingest_sequence::text, code, properties
+           from events
+          where organization_id = ? and external_subscription_id = ? and "timestamp" >= to_timestamp(?::float8 / 1000)
+            and "timestamp" < to_timestamp(?::float8 / 1000)
+            and ("timestamp", ingest_sequence) > (to_timestamp(?::float8 / 1000), ?::bigint)
+            and code = ? and ingest_sequence <= ?::bigint
+          order by "timestamp", ingest_sequence
+          limit ?::int`,
+        [
+          request.organizationId,
+          request.externalSubscriptionId,
+          after.at,
+          request.to,
+          after.at,
+          after.sequence,
+          request.metric.code,
+          cutoffOf(request),
+          page,
+        ],
+      );
+      for (const row of rows) {
+        const event = eventOf(request.metric, row);
+        if (!event.counted || !request.accepts(event.dimensions)) continue;
+        if (request.limit !== undefined && values.length >= request.limit) return values;
+        const value = event.value ?? ZERO;
+        values.push(value);
+        total = total.plus(value);
+        if (request.enough !== undefined && total.greaterThan(request.enough)) return values;
+      }
+      const last = rows.at(-1);
+      if (rows.length < page || last === undefined) return values;
+      after = { at: last.at_ms, sequence: last.ingest_sequence };
+      page = Math.min(LARGEST_PAGE, page * 4);
+    }
+  }
+
+  /** Adds what whole hours hold and returns the hours (since the epoch) that have to be read event by event. */
+  private async readBuckets(em: EntityManager, request: UsageRequest, groups: Groups): Promise<number[]> {
+    const { organizationId, externalSubscriptionId } = request;
+    const outside = cutOff(request);
+    const rows = await em.execute<BucketRow[]>(
+      `with bucket as (
+         select * from usage_buckets
+          where organization_id = ? and external_subscription_id = ? and metric_id = any(?::uuid[])
+            and bucket_at >= to_timestamp(?::float8 * 3600) and bucket_at < to_timestamp(?::float8 / 1000)
+       ), raw as (
+         select bucket_at as raw_at from bucket where max_sequence > ?::bigint
+         union
+         select to_timestamp(hour * 3600) from unnest(?::float8[], ?::float8[], ?::float8[]) as edge (hour, first_ms, last_ms)
+          where exists (
+            select 1 from events where organization_id = ? and external_subscription_id = ?
+               and "timestamp" >= to_timestamp(first_ms / 1000) and "timestamp" < to_timestamp(last_ms / 1000)
+          )
+       )
+       select metric_id, dimensions, sum(events_count)::text as events_count, sum(sum)::text as sum,
+              sum(moment)::text as moment, max(max)::text as max,
+              (array_agg(latest_value order by latest_at desc, latest_sequence desc)
+                filter (where latest_at is not null))[1]::text as latest_value,
+              (extract(epoch from max(latest_at)) * 1000)::float8 as latest_ms,
+              (array_agg(latest_sequence order by latest_at desc, latest_sequence desc)
+                filter (where latest_at is not null))[1]::text as latest_sequence,
+              null::float8 as raw_hour
+         from bucket where bucket_at not in (select raw_at from raw)
+        group by metric_id, dimensions
+       union all
+       select null, null, null, null, null, null, null, null, null, extract(epoch from raw_at)::float8 / 3600 from raw`,
+      [
+        organizationId,
+        externalSubscriptionId,
+        plainArray(request.metrics.map((metric) => metric.id)),
+        hourOf(request.from),
+        request.to,
+        cutoffOf(request),
+        plainArray(outside.map(({ hour }) => hour)),
+        plainArray(outside.map(({ from }) => from)),
+        plainArray(outside.map(({ to }) => to)),
+        organizationId,
+        externalSubscriptionId,
+      ],
+    );
+    const rawHours: number[] = [];
+    for (const row of rows) {
+      if (row.metric_id === null) rawHours.push(Math.round(row.raw_hour));
+      else groups.add(row.metric_id, row.dimensions, partialOfBucket(row));
+    }
+    return rawHours;
+  }
+
+  private async readUniqueValues(
+    em: EntityManager,
+    request: UsageRequest,
+    metrics: readonly MetricDefinition[],
+    rawHours: readonly number[],
+    groups: Groups,
+  ): Promise<void> {
+    const rows = await em.execute<UniqueRow[]>(
+      `select distinct on (metric_id, dimensions, value) metric_id, dimensions, value,
+              (extract(epoch from last_at) * 1000)::float8 as at_ms, last_sequence::text, last_operation
+         from usage_unique_values
+        where organization_id = ? and external_subscription_id = ? and metric_id = any(?::uuid[])
+          and bucket_at >= to_timestamp(?::float8 * 3600) and bucket_at < to_timestamp(?::float8 / 1000)
+          and bucket_at <> all(select to_timestamp(hour * 3600) from unnest(?::float8[]) as hour)
+        order by metric_id, dimensions, value, last_at desc, last_sequence desc`,
+      [
+        request.organizationId,
+        request.externalSubscriptionId,
+        plainArray(metrics.map((metric) => metric.id)),
+        hourOf(request.from),
+        request.to,
+        plainArray(rawHours),
+      ],
+    );
+    const uniques = new Map<string, { metricId: string; dimensions: string; values: Map<string, LatestOperation> }>();
+    for (const row of rows) {
+      const key = `${row.metric_id}${row.dimensions}`;
+      let group = uniques.get(key);
+      if (group === undefined) {
+        group = { metricId: row.metric_id, dimensions: row.dimensions, values: new Map() };
+        uniques.set(key, group);
+      }
+      const operation = { at: instant(row.at_ms), sequence: Number(row.last_sequence), operation: row.last_operation };
+      group.values.set(row.value, operation);
+    }
+    for (const { metricId, dimensions, values } of uniques.values()) {
+      groups.add(metricId, dimensions, { ...EMPTY_PARTIAL, uniques: values });
+    }
+  }
+
+  private async readEvents(
+    em: EntityManager,
+    request: UsageRequest,
+    hours: readonly number[],
+    groups: Groups,
+  ): Promise<void> {
+    const metrics = new Map(request.metrics.map((metric) => [metric.code, metric]));
+    const rows = await em.execute<EventRow[]>(
+      `select (extract(epoch from "timestamp") * 1000)::float8 as at_ms, ingest_sequence::text, code, properties
+         from unnest(?::float8[], ?::float8[]) as hour (first_ms, last_ms)
+         join events on organization_id = ? and external_subscription_id = ?
+          and "timestamp" >= to_timestamp(first_ms / 1000) and "timestamp" < to_timestamp(last_ms / 1000)
+        where code = any(?::text[]) and ingest_sequence <= ?::bigint`,
+      [
+        plainArray(hours.map((hour) => Math.max(hour * HOUR_MS, request.from))),
+        plainArray(hours.map((hour) => Math.min((hour + 1) * HOUR_MS, request.to))),
+        request.organizationId,
+        request.externalSubscriptionId,
+        textArray([...metrics.keys()]),
+        cutoffOf(request),
+      ],
+    );
+    for (const row of rows) {
+      const metric = metrics.get(row.code)!;
+      const event = eventOf(metric, row);
+      if (event.counted) groups.add(metric.id, dimensionsKey(event.dimensions), partialOf(metric.aggregation, event));
+    }
+  }
+}
+
+interface BucketRow {
+  readonly metric_id: string | null;
+  readonly dimensions: string;
+  readonly events_count: string;
+  readonly sum: string;
+  readonly moment: string;
+  readonly max: string | null;
+  readonly latest_value: string | null;
+  readonly latest_ms: number | null;
+  readonly latest_sequence: string | null;
+  readonly raw_hour: number;
+}
+
+interface UniqueRow {
+  readonly metric_id: string;
+  readonly dimensions: string;
+  readonly value: string;
+  readonly at_ms: number;
+  readonly last_sequence: string;
+  readonly last_operation: Operation;
+}
+
+interface EventRow {
+  readonly at_ms: number;
+  readonly ingest_sequence: string;
+  readonly code: string;
+  readonly properties: Record<string, unknown>;
+}
+
+/** Partials by metric and dimensions, merged once at the end. */
+class Groups {
+  private readonly partials = new Map<string, { metricId: string; dimensions: string; partials: PartialAggregate[] }>();
+
+  add(metricId: string, dimensions: string, partial: PartialAggregate): void {
+    const key = `${metricId}${dimensions}`;
+    const group = this.partials.get(key);
+    if (group === undefined) this.partials.set(key, { metricId, dimensions, partials: [partial] });
+    else group.partials.push(partial);
+  }
+
+  result(): Map<string, UsageGroup[]> {
+    const result = new Map<string, UsageGroup[]>();
+    for (const { metricId, dimensions, partials } of this.partials.values()) {
+      const group = { dimensions: JSON.parse(dimensions) as Dimensions, partial: mergePartials(partials) };
+      const others = result.get(metricId);
+      if (others === undefined) result.set(metricId, [group]);
+      else others.push(group);
+    }
+    return result;
+  }
+}
+
+/** The parts of the first and the last hour that lie outside of the range. */
+function cutOff({ from, to }: UsageRange): { hour: number; from: number; to: number }[] {
+  const first = hourOf(from);
+  const last = hourOf(to);
+  return [
+    { hour: first, from: first * HOUR_MS, to: from as number },
+    { hour: last, from: to as number, to: (last + 1) * HOUR_MS },
+  ].filter((outside) => outside.from < outside.to && outside.to - outside.from < HOUR_MS);
+}
+
+/** Without a cutoff everything counts: no sequence is beyond the largest. */
+function cutoffOf({ cutoffSequence }: UsageRange): string {
+  return cutoffSequence === undefined ? '9223372036854775807' : String(cutoffSequence);
+}
+
+function partialOfBucket(row: BucketRow): PartialAggregate {
+  return {
+    ...EMPTY_PARTIAL,
+    eventsCount: Number(row.events_count),
+    sum: new Decimal(row.sum),
+    moment: new Decimal(row.moment),
+    max: row.max === null ? null : new Decimal(row.max),
+    latest:
+      row.latest_value === null || row.latest_ms === null
+        ? null
+        : {
+            value: new Decimal(row.latest_value),
+            at: instant(row.latest_ms),
+            sequence: Number(row.latest_sequence),
+          },
+  };
+}
+
+function eventOf(metric: MetricDefinition, row: EventRow): MeteredEvent {
+  return meterForStore(metric, {
+    timestamp: instant(Math.round(row.at_ms)),
+    properties: row.properties,
+    sequence: Number(row.ingest_sequence),
+  });
+}
