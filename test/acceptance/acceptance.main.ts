@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { billowProcesses } from '../../src/billow.processes.js';
-import { readEndpoints, type RunningStack, StackError, startStack } from '../../src/platform/stack/stack.js';
+import { runningOrOwnStack } from '../../src/billow.processes.js';
+import { StackError } from '../../src/platform/stack/stack.js';
 import { readScenarios, runScenarios, type ScenarioResult, ServerUnreachable } from './runner.js';
 
 /**
@@ -42,29 +42,18 @@ async function main(): Promise<number> {
     console.log(`${passed} passed, ${results.length - passed} failed`);
     return passed === results.length ? 0 : 1;
   } finally {
-    await server.stack?.stop();
+    await server.stop();
   }
 }
 
-async function findServer(): Promise<{ url: string; stack?: RunningStack }> {
-  if (process.env.BILLOW_URL) return { url: process.env.BILLOW_URL };
-  const dataDir = process.env.BILLOW_DATA_DIR || '.billow';
-  const running = readEndpoints(dataDir);
-  if (running?.api !== undefined && (await answers(running.api))) return { url: running.api };
-  const stack = await startStack({
-    dataDir,
+async function findServer(): Promise<{ url: string; stop(): Promise<void> }> {
+  if (process.env.BILLOW_URL) return { url: process.env.BILLOW_URL, stop: async () => {} };
+  const stack = await runningOrOwnStack({
+    dataDir: process.env.BILLOW_DATA_DIR || '.billow',
+    env: { LOG_LEVEL: 'warn' },
     report: (line) => console.error(line),
-    processes: billowProcesses({ env: { LOG_LEVEL: 'warn' } }),
   });
-  return { url: stack.endpoints.api!, stack };
-}
-
-/** The file of a stack that was killed may still lie there. */
-async function answers(url: string): Promise<boolean> {
-  return fetch(url, { signal: AbortSignal.timeout(2_000) }).then(
-    () => true,
-    () => false,
-  );
+  return { url: stack.endpoints.api, stop: () => stack.stop() };
 }
 
 /** How far each feature goes, the ones that fall short first. */
