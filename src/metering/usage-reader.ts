@@ -1,9 +1,9 @@
 import type { MetricDefinition } from '../domain/catalog/billable-metric.js';
 import type { Dimensions } from '../domain/catalog/charge-filter.js';
 import { instant, type Instant } from '../domain/calendar/instant.js';
-import { partialOf } from '../domain/metering/aggregations.js';
+import { partialOf } from '../domain/metering/aggregate.js';
 import { dimensionsKey, type MeteredEvent, type Operation } from '../domain/metering/metered-event.js';
-import { EMPTY_PARTIAL, type LatestOperation, mergePartials, type PartialAggregate } from '../domain/metering/partial-aggregate.js';
+import { EMPTY_PARTIAL, type LatestOperation, mergeAll, type PartialAggregate } from '../domain/metering/partial-aggregate.js';
 import { Decimal, ZERO } from '../domain/money/decimal.js';
 import type { EntityManager } from '../platform/database/database.js';
 import { plainArray, textArray } from './array-literal.js';
@@ -269,7 +269,7 @@ class Groups {
   result(): Map<string, UsageGroup[]> {
     const result = new Map<string, UsageGroup[]>();
     for (const { metricId, dimensions, partials } of this.partials.values()) {
-      const group = { dimensions: JSON.parse(dimensions) as Dimensions, partial: mergePartials(partials) };
+      const group = { dimensions: JSON.parse(dimensions) as Dimensions, partial: mergeAll(partials) };
       const others = result.get(metricId);
       if (others === undefined) result.set(metricId, [group]);
       else others.push(group);
