@@ -6,7 +6,7 @@ export function invoiceTable(invoices: readonly Invoice[]): string {
   const table = new Table({
     head: ['Invoice', 'Line', 'Units', 'Amount', 'State'],
     colAligns: ['left', 'left', 'right', 'right', 'left'],
-    style: { head: ['bold'], border: ['grey'], compact: true },
+    style: tableStyle(),
   });
   const byCustomer = [...invoices].sort(
     (a, b) =>
@@ -36,7 +36,7 @@ export function totalsTable(invoices: readonly Invoice[]): string {
   const table = new Table({
     head: ['Currency', 'Invoices', 'Net', 'Tax', 'Total', 'Paid', 'Open'],
     colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right'],
-    style: { head: ['bold'], border: ['grey'], compact: true },
+    style: tableStyle(),
   });
   for (const currency of [...new Set(invoices.map((invoice) => invoice.currency))].sort()) {
     const own = invoices.filter((invoice) => invoice.currency === currency);
@@ -60,6 +60,13 @@ export function totalsTable(invoices: readonly Invoice[]): string {
     ]);
   }
   return table.toString();
+}
+
+/** A file or a pipe gets no colours. */
+function tableStyle() {
+  return process.stdout.isTTY
+    ? { head: ['bold'], border: ['grey'], compact: true }
+    : { head: [], border: [], compact: true };
 }
 
 /** Minor units as a person reads them: 120005 USD → $1,200.05, 14800 JPY → ¥14,800. */
