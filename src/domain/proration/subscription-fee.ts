@@ -1,5 +1,5 @@
 import { later, type Instant } from '../calendar/instant.js';
-import type { TimeZone } from '../calendar/time-zone.js';
+import { localDate, startOfLocalDay, type TimeZone } from '../calendar/time-zone.js';
 import { invariant } from '../invariant.js';
 import type { Currency } from '../money/currency.js';
 import { Decimal } from '../money/decimal.js';
@@ -40,7 +40,7 @@ export interface SubscriptionFee {
  */
 export function subscriptionFee(input: SubscriptionFeeInput): SubscriptionFee {
   invariant(input.periodDays > 0, 'A period has at least one day');
-  const from = input.trialEndsAt == null ? input.from : later(input.from, input.trialEndsAt);
+  const from = input.trialEndsAt == null ? input.from : later(input.from, startOfDay(input.trialEndsAt, input.zone));
   const counted = billedDays({ from, to: input.to }, input.zone);
   const days = Math.max(0, counted - (input.endedByUpgrade ? 1 : 0));
   // Multiplied before it is divided: a whole period costs exactly the plan's amount.
@@ -53,4 +53,8 @@ export function subscriptionFee(input: SubscriptionFeeInput): SubscriptionFee {
     preciseAmountMinor,
     preciseAmount: fromMinorUnits(preciseAmountMinor, input.currency),
   };
+}
+
+function startOfDay(at: Instant, zone: TimeZone): Instant {
+  return startOfLocalDay(localDate(at, zone), zone);
 }

@@ -1,0 +1,178 @@
+import { describe, expect, it } from '@jest/globals';
+import { instant, toIso } from '../calendar/instant.js';
+import { Decimal, ZERO } from '../money/decimal.js';
+import { composeInvoice, type ComposedFee } from './compose-invoice.js';
+import { applyCoupons } from './coupons.js';
+import { graceEndsAt, issuingDate, paymentDueDate } from './dates.js';
+import { chargeFee, isNegligible } from './fee.js';
+import {
+  canDelete,
+  canFinalize,
+  canRetryPayment,
+  canUpdate,
+  canVoid,
+  initialPaymentStatus,
+  INVOICE_STATUSES,
+  mayBecome,
+} from './invoice-states.js';
+import { creditNoteNumber, defaultNumberPrefix, draftNumber, entityInvoiceNumber, invoiceNumber } from './numbering.js';
+import { applicableTaxes, feeTaxes, invoiceTaxes, type Tax } from './taxes.js';
+
+const tax = (rate: string): Tax => ({ code: `vat_${rate}`, name: `VAT ${rate}`, rate: new Decimal(rate) });
+const fee = (amountMinor: number, ...rates: string[]): ComposedFee => ({
+  currency: 'EUR',
+  amountMinor,
+  couponShareMinor: ZERO,
+  taxes: rates.map(tax),
+});
+
+describe('taxes', () => {
+  it('are rounded once per invoice, not per fee', () => {
+    const fees = [fee(333, '20'), fee(333, '20'), fee(333, '20')];
+    expect(fees.map((each) => feeTaxes(each).amountMinor)).toEqual([67, 67, 67]);
+    expect(invoiceTaxes(fees).amountMinor).toBe(200);
+  });
+
+  it.each([
+    ['weighted by the fees', [fee(1000, '10'), fee(2000, '10', '12')], '18'],
+    ['five decimals', [fee(1000, '10'), fee(2000, '20')], '16.66667'],
+    ['by number of fees when there is no amount', [fee(0, '10'), fee(0, '10', '12')], '16'],
+    ['untaxed fees weigh too', [fee(1000, '20'), fee(1000)], '10'],
+    ['no fees', [], '0'],
+  ])('average rate: %s', (_, fees, expected) => expect(invoiceTaxes(fees).rate.toFixed()).toBe(expected));
+
+  it('apply after the share of coupons', () => {
+    const reduced = { ...fee(1000, '20'), couponShareMinor: new Decimal('333.33333') };
+    expect(feeTaxes(reduced).amountMinor).toBe(133);
+    expect(invoiceTaxes([reduced]).taxes[0]?.feesAmountMinor).toBe(667);
+  });
+
+  it('come from the first level that names any', () => {
+    const [charge, plan, customer, organization] = [[tax('1')], [tax('2')], [tax('3')], [tax('4')]];
+    expect(applicableTaxes({ charge, plan, customer, organization })).toBe(charge);
+    expect(applicableTaxes({ charge: [], plan, customer, organization })).toBe(plan);
+    expect(applicableTaxes({ charge: [], plan: [], customer, organization })).toBe(customer);
+    expect(applicableTaxes({ organization })).toBe(organization);
+    expect(applicableTaxes({})).toEqual([]);
+  });
+});
+
+describe('composing an invoice', () => {
+  it.each([
+    ['a fee with tax', [fee(3750, '20')], 3750, 750, 4500],
+    ['no fee', [], 0, 0, 0],
+    ['untaxed', [fee(1), fee(2)], 3, 0, 3],
+    ['several taxes', [fee(1000, '10'), fee(2000, '10', '12')], 3000, 540, 3540],
+  ])('%s', (_, fees, feesAmount, taxes, total) => {
+    const totals = composeInvoice({ currency: 'EUR', fees });
+    expect([totals.feesAmountMinor, totals.taxesAmountMinor, totals.totalMinor]).toEqual([feesAmount, taxes, total]);
+  });
+
+  it('takes credits after taxes', () => {
+    const totals = composeInvoice({
+      currency: 'EUR',
+      fees: [{ ...fee(10_000, '10'), couponShareMinor: new Decimal(1000) }],
+      creditNotesAmountMinor: 500,
+      prepaidCreditAmountMinor: 400,
+    });
+    expect(totals).toMatchObject({
+      subTotalExcludingTaxesMinor: 9000,
+      subTotalIncludingTaxesMinor: 9900,
+      totalMinor: 9000,
+    });
+  });
+
+  it('refuses two currencies and credits beyond what is due', () => {
+    expect(() => composeInvoice({ currency: 'JPY', fees: [fee(1)] })).toThrow('is in JPY');
+    expect(() => composeInvoice({ currency: 'EUR', fees: [fee(1)], prepaidCreditAmountMinor: 2 })).toThrow('Credits');
+  });
+
+  it('keeps a flat amount at 0 units and drops what is nothing', () => {
+    const rated = { kind: 'rated-amount', unitAmount: ZERO, units: ZERO, amountDetails: {} } as const;
+    const context = { currency: 'EUR', eventsCount: 0, taxes: [] };
+    expect(isNegligible(chargeFee({ ...rated, amount: new Decimal(2) }, context))).toBe(false);
+    expect(isNegligible(chargeFee({ ...rated, amount: ZERO }, context))).toBe(true);
+    expect(isNegligible(chargeFee({ ...rated, amount: ZERO, units: new Decimal(5) }, context))).toBe(false);
+  });
+});
+
+describe('coupons', () => {
+  const golden = [10_000, 5000, 3000, 2000];
+  it('are spread in proportion to the fees', () => {
+    const { feeShares } = applyCoupons(golden, [
+      { discount: { kind: 'fixed_amount', amountMinor: 1000, alreadyUsedMinor: 0 }, frequency: { kind: 'once' } },
+    ]);
+    expect(feeShares.map(Number)).toEqual([500, 250, 150, 100]);
+    const rates = ['10', '0', '20', '20'];
+    const taxed = golden.map((amountMinor, index) =>
+      feeTaxes({ ...fee(amountMinor, rates[index] ?? '0'), couponShareMinor: feeShares[index] ?? ZERO }),
+    );
+    expect(taxed.map((each) => each.amountMinor)).toEqual([950, 0, 570, 380]);
+  });
+
+  it('never take more than there is', () => {
+    const coupon = {
+      discount: { kind: 'fixed_amount', amountMinor: 30, alreadyUsedMinor: 0 },
+      frequency: { kind: 'forever' },
+    } as const;
+    expect(applyCoupons([20, 20], [coupon, coupon]).totalMinor).toBe(40);
+    expect(applyCoupons([0], [coupon]).credits).toEqual([null]);
+  });
+});
+
+describe('states', () => {
+  it('an issued invoice only becomes void', () => {
+    expect(INVOICE_STATUSES.filter((status) => mayBecome('finalized', status))).toEqual(['voided']);
+    expect(INVOICE_STATUSES.filter((status) => mayBecome('voided', status))).toEqual([]);
+    expect(mayBecome('draft', 'finalized')).toBe(true);
+  });
+
+  it.each([
+    ['finalize a draft', canFinalize({ status: 'draft' }), null],
+    ['finalize again', canFinalize({ status: 'finalized' }), 'invoice_not_found'],
+    ['void', canVoid({ status: 'finalized' }), null],
+    ['void a draft', canVoid({ status: 'draft' }), 'not_voidable'],
+    ['void again', canVoid({ status: 'voided' }), 'not_voidable'],
+    ['update a void one', canUpdate({ status: 'voided' }), 'update_on_voided_invoice'],
+    ['delete a finalized one', canDelete({ status: 'finalized' }), 'not_deletable'],
+    ['retry', canRetryPayment({ status: 'finalized', paymentStatus: 'failed' }), null],
+    ['retry a paid one', canRetryPayment({ status: 'finalized', paymentStatus: 'succeeded' }), 'invalid_status'],
+    ['retry a draft', canRetryPayment({ status: 'draft', paymentStatus: 'pending' }), 'invalid_status'],
+    [
+      'retry while the gateway works',
+      canRetryPayment({ status: 'finalized', paymentStatus: 'pending', paymentInProgress: true }),
+      'payment_processor_is_currently_handling_payment',
+    ],
+  ])('%s', (_, decision, code) => expect(decision.kind === 'allowed' ? null : decision.code).toBe(code));
+
+  it('nothing to pay is paid', () => {
+    expect([initialPaymentStatus(0), initialPaymentStatus(1)]).toEqual(['succeeded', 'pending']);
+  });
+});
+
+describe('numbers and dates', () => {
+  it('numbers', () => {
+    const prefix = defaultNumberPrefix('Acme Inc', '1a2b3c4d-0000-0000-0000-00000000ab9f');
+    expect(prefix).toBe('ACM-AB9F');
+    expect(invoiceNumber(prefix, 1, 2)).toBe('ACM-AB9F-001-002');
+    expect(invoiceNumber(prefix, 1234, 999)).toBe('ACM-AB9F-1234-999');
+    expect(draftNumber(prefix)).toBe('ACM-AB9F-DRAFT');
+    expect(entityInvoiceNumber(prefix, '202401', 7)).toBe('ACM-AB9F-202401-007');
+    expect(creditNoteNumber('ACM-AB9F-001-002', 1)).toBe('ACM-AB9F-001-002-CN001');
+    expect(() => invoiceNumber(prefix, 1, 0)).toThrow('count from 1');
+  });
+
+  const february = { billingAt: instant('2024-02-01T05:00:00Z'), zone: 'America/New_York', graceDays: 3 };
+  it.each([
+    ['with grace', {}, '2024-02-04'],
+    ['without', { graceDays: 0 }, '2024-02-01'],
+    ['the anchor kept', { adjustment: 'keep_anchor' }, '2024-02-01'],
+    ['the period’s last day', { anchor: 'current_period_end' }, '2024-02-03'],
+    ['in the customer’s zone', { zone: 'Pacific/Pago_Pago', graceDays: 0 }, '2024-01-31'],
+  ] as const)('issued %s', (_, changes, date) => expect(issuingDate({ ...february, ...changes })).toBe(date));
+
+  it('due and graceful over a clock change and a leap day', () => {
+    expect(paymentDueDate('2024-02-04', 30)).toBe('2024-03-05');
+    expect(toIso(graceEndsAt(instant('2024-03-10T05:00:00Z'), 'America/New_York', 1))).toBe('2024-03-11T04:00:00Z');
+  });
+});
