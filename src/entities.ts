@@ -14,7 +14,7 @@ import { LateUsageEntity } from './invoicing/late-usage.entity.js';
 import { ApiKeyEntity } from './organizations/api-key.entity.js';
 import { OrganizationEntity } from './organizations/organization.entity.js';
 import { TaxEntity } from './organizations/tax.entity.js';
-import { DueMomentEntity } from './subscriptions/due-moment.entity.js';
+import { DueMomentEntity } from './due-moments/due-moment.entity.js';
 import { SubscriptionEntity } from './subscriptions/subscription.entity.js';
 import { TestClockEntity } from './test-clocks/test-clock.entity.js';
 

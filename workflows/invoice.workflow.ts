@@ -29,7 +29,7 @@ import type { RecalculationResult } from './subscription.contract.js';
 export const clockAdvanced = defineSignal<[{ now: string }]>(invoiceSignals.clockAdvanced);
 export const usageCorrected = defineSignal(invoiceSignals.usageCorrected);
 export const paymentUpdated = defineSignal(invoiceSignals.paymentUpdated);
-export const dueMomentChanged = defineSignal(invoiceSignals.dueMomentChanged);
+export const dueMomentChanged = defineSignal<[{ due: InvoiceDue; face: InvoiceFace }]>(invoiceSignals.dueMomentChanged);
 export const command = defineUpdate<InvoiceCommandResult, [{ command: InvoiceCommand }]>(invoiceUpdates.command);
 export const recalculateInvoice = defineUpdate<RecalculationResult>(invoiceUpdates.recalculateInvoice);
 
@@ -42,6 +42,7 @@ const activities = proxyActivities<InvoiceActivities>({
 type Inbox =
   | { kind: 'usage_corrected' }
   | { kind: 'review' }
+  | { kind: 'moved'; due: InvoiceDue; face: InvoiceFace }
   | { kind: 'command'; id: string; command: InvoiceCommand }
   | { kind: 'recalculate'; id: string };
 
@@ -73,7 +74,7 @@ export async function invoice(input: InvoiceState): Promise<void> {
   setHandler(paymentUpdated, () => void inbox.push({ kind: 'review' }), {
     description: 'The payment gateway reported a change of a payment of this invoice.',
   });
-  setHandler(dueMomentChanged, () => void inbox.push({ kind: 'review' }), {
+  setHandler(dueMomentChanged, (moved) => void inbox.push({ kind: 'moved', ...moved }), {
     description: 'The record has a new due moment for this invoice, e.g. after a change of the grace period.',
   });
   setHandler(
@@ -150,6 +151,10 @@ export async function invoice(input: InvoiceState): Promise<void> {
         apply(
           await activities.refreshInvoice.executeWithOptions({ summary: 'Late usage: refresh the draft' }, [identity]),
         );
+        break;
+      case 'moved':
+        due = item.due;
+        face = item.face;
         break;
       case 'review':
         apply(

@@ -1,0 +1,130 @@
+import type { CollectionResult } from '../workflows/collection.contract.js';
+import type {
+  InvoiceActivities,
+  InvoiceCommandResult,
+  InvoiceDueKind,
+  InvoiceInput,
+  InvoiceStepInput,
+  InvoiceStepResult,
+} from '../workflows/invoice.contract.js';
+import type { PaymentsService } from '../src/collection/index.js';
+import { CustomerEntity } from '../src/customers/customer.entity.js';
+import { DueMomentEntity } from '../src/due-moments/due-moment.entity.js';
+import { lockDueMoment } from '../src/due-moments/due-moments.js';
+import { storeInvoiceDue } from '../src/invoicing/invoice-due.js';
+import type { CommandOutcome, InvoiceLifecycle } from '../src/invoicing/invoice-lifecycle.js';
+import { InvoiceEntity } from '../src/invoicing/invoice.entity.js';
+import { invoiceFace } from '../src/orchestration/faces.js';
+import type { Database, EntityManager } from '../src/platform/database/database.js';
+import { heartbeating } from './heartbeat.js';
+import { recalculate } from './recalculation.js';
+
+export interface InvoiceActivityDeps {
+  readonly database: Database;
+  readonly lifecycle: InvoiceLifecycle;
+  readonly payments: PaymentsService;
+}
+
+/**
+ * The steps of an invoice's life. What is due is in the record: a step that the record does not know (any more) is not
+ * performed, it only answers where the invoice stands.
+ */
+export function createInvoiceActivities({ database, lifecycle, payments }: InvoiceActivityDeps): InvoiceActivities {
+  return {
+    reviewInvoice: (input) => standing(input, true),
+
+    refreshInvoice: (input) =>
+      heartbeating(async () => {
+        await lifecycle.refresh(input.organizationId, input.invoiceId);
+        return standing(input, true);
+      }),
+
+    finalizeInvoice: (input) =>
+      heartbeating(async () => {
+        if (!(await isDue(input))) return standing(input, false);
+        await lifecycle.finalize(input.organizationId, input.invoiceId, new Date(input.due.at));
+        return standing(input, true);
+      }),
+
+    collectPayment: (input) =>
+      heartbeating(async () => {
+        if (!(await isDue(input))) return standing(input, false);
+        const { organizationId, invoiceId } = input;
+        const now = new Date(input.due.at);
+        const { nextAttempt } = await payments.standing(organizationId, invoiceId);
+        const result = await payments.attempt(organizationId, invoiceId, { attempt: nextAttempt, now });
+        await database.tenant(organizationId, (em) => scheduleAfter(em, input, result));
+        return standing(input, true);
+      }),
+
+    commandInvoice: ({ command, now, ...input }) =>
+      heartbeating(async (): Promise<InvoiceCommandResult> => {
+        const { organizationId, invoiceId } = input;
+        let outcome: CommandOutcome = { ok: true };
+        switch (command) {
+          case 'refresh':
+            await lifecycle.refresh(organizationId, invoiceId);
+            break;
+          case 'finalize':
+            outcome = await lifecycle.finalize(organizationId, invoiceId, new Date(now));
+            break;
+          case 'void':
+            outcome = await lifecycle.void(organizationId, invoiceId, new Date(now));
+            break;
+          case 'retry_payment':
+            outcome = await lifecycle.retryPayment(organizationId, invoiceId, new Date(now));
+            break;
+        }
+        return outcome.ok ? { ok: true, step: await standing(input, true) } : { ok: false, code: outcome.code };
+      }),
+
+    recalculateInvoice: ({ organizationId, invoiceId }) =>
+      heartbeating(() => recalculate(lifecycle, organizationId, invoiceId)),
+  };
+
+  function standing({ organizationId, invoiceId }: InvoiceInput, performed: boolean): Promise<InvoiceStepResult> {
+    return database.tenant(organizationId, async (em) => {
+      const due = await em.findOne(DueMomentEntity, { ownerKind: 'invoice', ownerId: invoiceId });
+      return {
+        performed,
+        due: due === null ? null : { kind: due.kind as InvoiceDueKind, at: due.dueAt.toISOString() },
+        face: await invoiceFace(em, invoiceId),
+      };
+    });
+  }
+
+  function isDue({ organizationId, invoiceId, due }: InvoiceStepInput): Promise<boolean> {
+    return database.tenant(organizationId, async (em) => {
+      const stored = await lockDueMoment(em, 'invoice', invoiceId);
+      return stored !== null && stored.kind === due.kind && stored.dueAt.getTime() === Date.parse(due.at);
+    });
+  }
+}
+
+/** How long a payment that the gateway has not decided is left alone when the schedule names no moment. */
+const ASK_AGAIN_MS = 24 * 3600 * 1000;
+
+// The result is a function of the stored attempts, so a step that dies before this line stores the same moment when repeated.
+async function scheduleAfter(em: EntityManager, input: InvoiceStepInput, result: CollectionResult): Promise<void> {
+  const invoice = await em.findOneOrFail(InvoiceEntity, { id: input.invoiceId });
+  const customer = await em.findOneOrFail(CustomerEntity, { id: invoice.customerId });
+  await storeInvoiceDue(em, invoice, customer, dueAfter(result, input.due.at), { known: true });
+}
+
+function dueAfter(result: CollectionResult, askedAt: string): { kind: InvoiceDueKind; at: Date } | null {
+  switch (result.kind) {
+    case 'paid':
+    case 'nothing_to_collect':
+    case 'no_gateway':
+      return null;
+    case 'declined':
+      return result.retryAt === null ? null : { kind: 'collect', at: new Date(result.retryAt) };
+    case 'action_required':
+    case 'processing':
+    case 'unknown':
+      return {
+        kind: 'await_payment',
+        at: new Date(result.retryAt ?? Date.parse(askedAt) + ASK_AGAIN_MS),
+      };
+  }
+}

@@ -1,0 +1,92 @@
+import { loadRatedPlan, type RatedPlan } from '../catalog/rated-plan.js';
+import { CustomerEntity } from '../customers/customer.entity.js';
+import { billingBoundaries, type BilledSpan } from '../domain/calendar/billing-boundaries.js';
+import { instant, type Instant } from '../domain/calendar/instant.js';
+import { graceEndsAt } from '../domain/invoicing/dates.js';
+import { toIsoDate } from '../domain/calendar/local-date.js';
+import { localDate } from '../domain/calendar/time-zone.js';
+import { invoiceTaxes } from '../domain/invoicing/taxes.js';
+import { sumMinor } from '../domain/money/money.js';
+import { ZERO } from '../domain/money/decimal.js';
+import type { UsageReader } from '../metering/index.js';
+import type { Database } from '../platform/database/database.js';
+import { methodNotAllowed, notFound } from '../platform/http/errors.js';
+import { billingCalendarOf } from '../subscriptions/lifecycle.js';
+import { SubscriptionEntity } from '../subscriptions/subscription.entity.js';
+import { presentOn } from '../test-clocks/clock-time.js';
+import { type BillingContext, loadBillingContext, taxesOf } from './billing-context.js';
+import { type RatedUsage, rateUsage } from './charge-usage.js';
+
+export interface CurrentUsage {
+  readonly from: Instant;
+  readonly to: Instant;
+  readonly issuingDate: string;
+  readonly plan: RatedPlan;
+  readonly lines: readonly RatedUsage[];
+  readonly amountMinor: number;
+  readonly taxesAmountMinor: number;
+}
+
+/** What the running period would cost if it ended now: the same metering and rating as its close, without a cutoff. */
+export class CurrentUsageService {
+  constructor(
+    private readonly database: Database,
+    private readonly reader: UsageReader,
+  ) {}
+
+  read(
+    organizationId: string,
+    externalCustomerId: string,
+    externalSubscriptionId: string,
+    options: { readonly applyTaxes: boolean },
+  ): Promise<CurrentUsage> {
+    return this.database.tenant(organizationId, async (em) => {
+      const customer = await em.findOne(CustomerEntity, {
+        organizationId,
+        externalId: externalCustomerId,
+        deletedAt: null,
+      });
+      if (customer === null) throw notFound('customer');
+      const subscription = await em.findOne(SubscriptionEntity, {
+        organizationId,
+        customerId: customer.id,
+        externalId: externalSubscriptionId,
+        status: 'active',
+      });
+      if (subscription === null || subscription.startedAt == null) throw methodNotAllowed('no_active_subscription');
+      const context = await loadBillingContext(em, organizationId, customer.id);
+      const plan = await loadRatedPlan(em, subscription.planId);
+      const now = instant((await presentOn(em, customer.testClockId)).getTime());
+      const span = billingBoundaries({
+        ...billingCalendarOf(subscription, plan.row, context.zone),
+        payInAdvance: plan.plan.payInAdvance,
+        startedAt: instant(subscription.startedAt.getTime()),
+        billingAt: now,
+        currentUsage: true,
+        billChargesMonthly: plan.plan.billChargesMonthly,
+      }).charges as BilledSpan;
+      const range = { organizationId, externalSubscriptionId, from: span.from, to: span.to };
+      const lines = await rateUsage(em, this.reader, plan, range);
+      return {
+        from: span.from,
+        to: span.to,
+        issuingDate: toIsoDate(localDate(graceEndsAt(span.to, context.zone, context.graceDays), context.zone)),
+        plan,
+        lines,
+        amountMinor: sumMinor(lines.map((line) => line.amountMinor)),
+        taxesAmountMinor: options.applyTaxes ? taxesOfLines(context, plan, lines) : 0,
+      };
+    });
+  }
+}
+
+// As on an invoice: summed unrounded over the lines, rounded once per tax.
+function taxesOfLines(context: BillingContext, plan: RatedPlan, lines: readonly RatedUsage[]): number {
+  return invoiceTaxes(
+    lines.map((line) => ({
+      amountMinor: line.amountMinor,
+      couponShareMinor: ZERO,
+      taxes: taxesOf(context, { charge: line.charge.row.taxCodes, plan: plan.row.taxCodes }),
+    })),
+  ).amountMinor;
+}

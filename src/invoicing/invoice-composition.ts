@@ -1,0 +1,144 @@
+import { randomUUID } from 'node:crypto';
+import { LockMode } from '@mikro-orm/core';
+import { CustomerEntity } from '../customers/customer.entity.js';
+import { instant } from '../domain/calendar/instant.js';
+import { assertTotalsAddUp, composeInvoice } from '../domain/invoicing/compose-invoice.js';
+import { graceEndsAt, issuingDate, paymentDueDate } from '../domain/invoicing/dates.js';
+import { initialPaymentStatus, mayBecome } from '../domain/invoicing/invoice-states.js';
+import { draftNumber, invoiceNumber } from '../domain/invoicing/numbering.js';
+import { invariant } from '../domain/invariant.js';
+import { Decimal, ZERO } from '../domain/money/decimal.js';
+import type { EntityManager } from '../platform/database/database.js';
+import { type BillingContext, taxFromApplied } from './billing-context.js';
+import { BillingPeriodEntity, type BillingPeriodRow } from './billing-period.entity.js';
+import { appliedTax } from './fee-computation.js';
+import { FeeEntity, type FeeRow } from './fee.entity.js';
+import { InvoiceEntity, type InvoiceRow } from './invoice.entity.js';
+
+/** What shares a document: the same customer, currency, billing instant and group. */
+export type BillingGroup = Pick<BillingPeriodRow, 'customerId' | 'currency' | 'billingAt' | 'billingGroup'>;
+
+/**
+ * Makes the invoice of a billing group from the fees that are stored and not yet invoiced; null when there are none. The
+ * customer's row is locked until the transaction ends: of two closes that finish together one composes, and numbers have
+ * no gaps.
+ *
+ * Without grace it is issued at once, else it is a draft until its grace is over.
+ */
+export async function composeGroup(
+  em: EntityManager,
+  context: BillingContext,
+  group: BillingGroup,
+): Promise<InvoiceRow | null> {
+  const { customerId, currency, billingAt, billingGroup } = group;
+  await lockCustomer(em, customerId);
+  const periods = await em.find(BillingPeriodEntity, {
+    customerId,
+    currency,
+    billingAt,
+    billingGroup,
+    invoiceId: null,
+  });
+  if (periods.length === 0) return null;
+  const earlier = await em.count(InvoiceEntity, { customerId, currency, billingAt, billingGroup });
+  const at = instant(billingAt.getTime());
+  const invoice = em.create(InvoiceEntity, {
+    id: randomUUID(),
+    organizationId: context.organization.id,
+    customerId,
+    number: draftNumber(context.organization.documentNumberPrefix),
+    invoiceType: 'subscription',
+    status: 'draft',
+    paymentStatus: 'pending',
+    currency,
+    billingAt,
+    billingGroup,
+    billingGroupOrdinal: earlier,
+    issuingDate: issuingDate({ billingAt: at, zone: context.zone, graceDays: context.graceDays }),
+    netPaymentTerm: context.netPaymentTermDays,
+    finalizeAt: new Date(context.graceDays === 0 ? at : graceEndsAt(at, context.zone, context.graceDays)),
+    versionNumber: 1,
+    feesAmountCents: 0,
+    taxesAmountCents: 0,
+    subTotalExcludingTaxesAmountCents: 0,
+    subTotalIncludingTaxesAmountCents: 0,
+    totalAmountCents: 0,
+    totalPaidAmountCents: 0,
+    taxesRate: '0',
+    appliedTaxes: [],
+    collectionAttempts: 0,
+    createdAt: billingAt,
+    updatedAt: billingAt,
+  });
+  await em.flush();
+  for (const period of periods) period.invoiceId = invoice.id;
+  const fees = await em.find(FeeEntity, { billingPeriodId: { $in: periods.map((period) => period.id) } });
+  for (const fee of fees) fee.invoiceId = invoice.id;
+  applyTotals(context, invoice, fees);
+  if (context.graceDays === 0) await issue(em, context, invoice, billingAt);
+  await em.flush();
+  return invoice;
+}
+
+/**
+ * Totals of an invoice from its fees, as a function of the whole invoice (lago-api.md 2.7, 2.8): taxes are summed unrounded
+ * over the fees and rounded once.
+ *
+ * Example: three fees of 333 at 20 % -> fees 999, taxes 200, total 1,199.
+ */
+export function applyTotals(
+  context: Pick<BillingContext, 'taxes'>,
+  invoice: InvoiceRow,
+  fees: readonly FeeRow[],
+): void {
+  const totals = composeInvoice({
+    currency: invoice.currency,
+    fees: fees.map((fee) => ({
+      currency: fee.amountCurrency,
+      amountMinor: fee.amountCents,
+      couponShareMinor: ZERO,
+      taxes: fee.appliedTaxes.map(taxFromApplied),
+    })),
+  });
+  assertTotalsAddUp(
+    totals,
+    fees.map((fee) => ({ amountMinor: fee.amountCents })),
+  );
+  invoice.feesAmountCents = totals.feesAmountMinor;
+  invoice.taxesAmountCents = totals.taxesAmountMinor;
+  invoice.subTotalExcludingTaxesAmountCents = totals.subTotalExcludingTaxesMinor;
+  invoice.subTotalIncludingTaxesAmountCents = totals.subTotalIncludingTaxesMinor;
+  invoice.totalAmountCents = totals.totalMinor;
+  invoice.taxesRate = new Decimal(totals.taxesRate).toFixed();
+  invoice.appliedTaxes = totals.taxes.map((line) =>
+    appliedTax(context, line.tax, line.amountMinor, line.feesAmountMinor),
+  );
+}
+
+/** draft → finalized: the number is given here and nowhere else, under the customer's lock, so that none is missing. */
+export async function issue(em: EntityManager, context: BillingContext, invoice: InvoiceRow, at: Date): Promise<void> {
+  invariant(mayBecome(invoice.status, 'finalized'), `a ${invoice.status} invoice is not finalized`);
+  const customer = await lockCustomer(em, invoice.customerId);
+  customer.invoiceSequence += 1;
+  invoice.sequentialId = customer.invoiceSequence;
+  invoice.number = invoiceNumber(
+    context.organization.documentNumberPrefix,
+    customer.sequentialId,
+    customer.invoiceSequence,
+  );
+  invoice.status = 'finalized';
+  invoice.finalizedAt = at;
+  // Early finalization moves the date with it; the end of the grace period is the date already.
+  invoice.issuingDate = issuingDate({ billingAt: instant(at.getTime()), zone: context.zone, graceDays: 0 });
+  invoice.paymentDueDate = paymentDueDate(invoice.issuingDate, invoice.netPaymentTerm);
+  invoice.paymentStatus = initialPaymentStatus(invoice.totalAmountCents);
+  invoice.updatedAt = at;
+  if (invoice.paymentStatus === 'succeeded') {
+    await em.nativeUpdate(FeeEntity, { invoiceId: invoice.id }, { paymentStatus: 'succeeded', succeededAt: at });
+  }
+  await em.flush();
+}
+
+async function lockCustomer(em: EntityManager, customerId: string) {
+  return em.findOneOrFail(CustomerEntity, { id: customerId }, { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true });
+}

@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto';
+import type { RatedPlan } from '../catalog/rated-plan.js';
+import {
+  billingBoundaries,
+  type BilledSpan,
+  type BillingSituation,
+  isVoid,
+} from '../domain/calendar/billing-boundaries.js';
+import { instant } from '../domain/calendar/instant.js';
+import { DueMomentEntity, type DueMomentRow } from '../due-moments/due-moment.entity.js';
+import type { UsageReader } from '../metering/index.js';
+import type { EntityManager } from '../platform/database/database.js';
+import { billingCalendarOf } from '../subscriptions/lifecycle.js';
+import type { SubscriptionRow } from '../subscriptions/subscription.entity.js';
+import type { BillingContext } from './billing-context.js';
+import { BillingPeriodEntity } from './billing-period.entity.js';
+import { computeFees } from './fee-computation.js';
+import { type BillingGroup, composeGroup } from './invoice-composition.js';
+import { nextInvoiceDue, storeInvoiceDue } from './invoice-due.js';
+import type { InvoiceRow } from './invoice.entity.js';
+
+export type InvoicingReason = 'subscription_starting' | 'subscription_periodic' | 'subscription_terminating';
+
+/** Period ends of one instant share an invoice; every other step is a document of its own. */
+const PERIODIC_GROUP = 'periodic';
+
+export interface BillingStep {
+  readonly em: EntityManager;
+  readonly reader: UsageReader;
+  readonly context: BillingContext;
+  readonly subscription: SubscriptionRow;
+  readonly plan: RatedPlan;
+  /** Nominal instant of the step: amounts derive from it, not from when the work happens (invariant 7). */
+  readonly billingAt: Date;
+  readonly reason: InvoicingReason;
+  /**
+   * What of the subscription's time is billed: the fee of the period that begins (or runs) at `billingAt`, with or without
+   * the usage of the one before; or, at an end, what is left up to it.
+   */
+  readonly covers: 'start' | 'trial_end' | 'period' | 'end' | 'end_on_boundary';
+  readonly partition: number;
+  /** Every event stored under this lock is at or below it (invariant 4). */
+  readonly cutoffSequence: number;
+}
+
+/** Stores what a step bills: its ranges with their cutoff, and the fees of them. Idempotent by (subscription, instant, reason). */
+export async function billSubscription(step: BillingStep): Promise<BillingGroup> {
+  const { em, subscription, plan, context } = step;
+  const spans = spansOf(step);
+  const group =
+    step.covers === 'period' || step.covers === 'end_on_boundary'
+      ? PERIODIC_GROUP
+      : `${step.reason}/${subscription.id}`;
+  const period = em.create(BillingPeriodEntity, {
+    id: randomUUID(),
+    organizationId: subscription.organizationId,
+    subscriptionId: subscription.id,
+    customerId: subscription.customerId,
+    externalSubscriptionId: subscription.externalId,
+    planId: plan.row.id,
+    currency: plan.plan.currency,
+    timezone: context.zone,
+    billingAt: step.billingAt,
+    billingGroup: group,
+    invoicingReason: step.reason,
+    fromAt: spans.fee === null ? null : new Date(spans.fee.from),
+    toAt: spans.fee === null ? null : new Date(spans.fee.to),
+    chargesFromAt: spans.charges === null ? null : new Date(spans.charges.from),
+    chargesToAt: spans.charges === null ? null : new Date(spans.charges.to),
+    periodDays: (spans.fee ?? spans.running).periodDays,
+    trialEndsAt: subscription.trialEndsAt ?? null,
+    partition: step.partition,
+    cutoffSequence: step.cutoffSequence,
+    createdAt: step.billingAt,
+  });
+  await em.flush();
+  await computeFees({ em, reader: step.reader, context, plan, period, createdAt: step.billingAt });
+  await em.flush();
+  return { customerId: period.customerId, currency: period.currency, billingAt: period.billingAt, billingGroup: group };
+}
+
+interface Spans {
+  readonly fee: BilledSpan | null;
+  readonly charges: BilledSpan | null;
+  readonly running: BilledSpan;
+}
+
+function spansOf(step: BillingStep): Spans {
+  const { subscription, plan, context, covers } = step;
+  const at = instant(step.billingAt.getTime());
+  const inAdvance = plan.plan.payInAdvance;
+  const situation: BillingSituation = {
+    ...billingCalendarOf(subscription, plan.row, context.zone),
+    payInAdvance: inAdvance && covers !== 'end_on_boundary',
+    startedAt: subscription.startedAt == null ? null : instant(subscription.startedAt.getTime()),
+    terminatedAt: covers === 'end' ? at : null,
+    billingAt: at,
+    billChargesMonthly: plan.plan.billChargesMonthly,
+  };
+  const boundaries = billingBoundaries(situation);
+  const running = boundaries.subscription as BilledSpan;
+  const onPlanBoundary = boundaries.running.from === at;
+  const fee = nonVoid(boundaries.subscription);
+  const charges = nonVoid(boundaries.charges);
+  switch (covers) {
+    case 'start':
+    case 'trial_end':
+      return { fee, charges: null, running };
+    case 'period':
+      // On a longer plan with monthly charges, only the plan's own boundary has a fee.
+      return {
+        fee: onPlanBoundary && !(inAdvance && stillInTrial(subscription, step.billingAt)) ? fee : null,
+        charges,
+        running,
+      };
+    case 'end':
+      return { fee: inAdvance ? null : fee, charges, running };
+    case 'end_on_boundary':
+      return { fee: inAdvance || !onPlanBoundary ? null : fee, charges, running };
+  }
+}
+
+function nonVoid(span: BilledSpan | null): BilledSpan | null {
+  return span === null || isVoid(span) ? null : span;
+}
+
+// While a trial runs, a fee in advance waits: the trial's end bills what is left of the period it falls in.
+function stillInTrial(subscription: SubscriptionRow, billingAt: Date): boolean {
+  return subscription.trialEndsAt != null && subscription.trialEndsAt > billingAt;
+}
+
+export interface Composition {
+  readonly invoice: InvoiceRow | null;
+  /** Moments of the new invoice that its workflow has to be told of. */
+  readonly moments: readonly DueMomentRow[];
+  readonly awaitsSiblings: boolean;
+}
+
+/**
+ * Composes the invoice of a group when no sibling is still due at its instant. The caller has moved its own due moment
+ * already; with `alone` it does not wait any longer.
+ */
+export async function composeWhenComplete(
+  em: EntityManager,
+  context: BillingContext,
+  group: BillingGroup,
+  subscriptionId: string,
+  options: { readonly alone: boolean } = { alone: false },
+): Promise<Composition> {
+  if (group.billingGroup === PERIODIC_GROUP && !options.alone) {
+    // The lock orders siblings: the second one to come sees what the first has stored, and composes.
+    await em.execute('select 1 from customers where id = ? for update', [group.customerId]);
+    const siblings = await em.count(DueMomentEntity, {
+      ownerKind: 'subscription',
+      ownerId: { $ne: subscriptionId },
+      customerId: group.customerId,
+      currency: group.currency,
+      dueAt: group.billingAt,
+      kind: 'period_end',
+    });
+    if (siblings > 0) return { invoice: null, moments: [], awaitsSiblings: true };
+  }
+  const invoice = await composeGroup(em, context, group);
+  if (invoice === null) return { invoice: null, moments: [], awaitsSiblings: false };
+  const due = nextInvoiceDue(invoice, context.customer);
+  const moment = due === null ? null : await storeInvoiceDue(em, invoice, context.customer, due, { known: false });
+  return { invoice, moments: moment === null ? [] : [moment], awaitsSiblings: false };
+}

@@ -1,0 +1,128 @@
+import { type Client, WithStartWorkflowOperation, WorkflowUpdateFailedError } from '@temporalio/client';
+import {
+  type InvoiceCommand,
+  type InvoiceCommandResult,
+  type InvoiceState,
+  invoiceUpdates,
+  invoiceWorkflow,
+  invoiceWorkflowId,
+} from '../../workflows/invoice.contract.js';
+import { CustomerEntity } from '../customers/customer.entity.js';
+import { graceEndsAt } from '../domain/invoicing/dates.js';
+import { canFinalize, canRetryPayment, canVoid, type Decision } from '../domain/invoicing/invoice-states.js';
+import { instant } from '../domain/calendar/instant.js';
+import type { Waker } from '../due-moments/due-moments.js';
+import { loadBillingContext } from '../invoicing/billing-context.js';
+import { storeInvoiceDue } from '../invoicing/invoice-due.js';
+import { InvoiceEntity, type InvoiceRow } from '../invoicing/invoice.entity.js';
+import { InvoiceCommands } from '../invoicing/ports.js';
+import type { Config } from '../platform/config.js';
+import type { Database } from '../platform/database/database.js';
+import { type ErrorCode, HttpProblem, methodNotAllowed, notFound, unavailable } from '../platform/http/errors.js';
+import { presentOn } from '../test-clocks/clock-time.js';
+
+/** Longest wait for the worker's answer before the caller is told to come again; the command itself is not lost. */
+const ANSWER_WITHIN_MS = 20_000;
+
+/**
+ * Commands on invoices go through the invoice's workflow, which is their single writer: an update that starts the workflow
+ * when none runs, so that a person's command and a timer that fires at that moment come one after the other.
+ */
+export class TemporalInvoiceCommands extends InvoiceCommands {
+  constructor(
+    private readonly client: Client,
+    private readonly database: Database,
+    private readonly waker: Waker,
+    private readonly config: Pick<Config, 'temporalTaskQueue'>,
+  ) {
+    super();
+  }
+
+  refresh(organizationId: string, invoiceId: string): Promise<void> {
+    // Lago answers an issued invoice as it is: nothing to refresh is no error.
+    return this.command(organizationId, invoiceId, 'refresh', (invoice) =>
+      invoice.status === 'draft' ? 'send' : 'done',
+    );
+  }
+
+  finalize(organizationId: string, invoiceId: string): Promise<void> {
+    return this.command(organizationId, invoiceId, 'finalize', (invoice) => sendIf(canFinalize(invoice)));
+  }
+
+  void(organizationId: string, invoiceId: string): Promise<void> {
+    return this.command(organizationId, invoiceId, 'void', (invoice) => sendIf(canVoid(invoice)));
+  }
+
+  retryPayment(organizationId: string, invoiceId: string): Promise<void> {
+    return this.command(organizationId, invoiceId, 'retry_payment', (invoice) => sendIf(canRetryPayment(invoice)));
+  }
+
+  async graceChanged(organizationId: string, customerId: string): Promise<void> {
+    const moments = await this.database.tenant(organizationId, async (em) => {
+      const context = await loadBillingContext(em, organizationId, customerId);
+      const drafts = await em.find(InvoiceEntity, { customerId, status: 'draft' });
+      const stored = [];
+      for (const draft of drafts) {
+        const billingAt = instant(draft.billingAt.getTime());
+        draft.finalizeAt = new Date(
+          context.graceDays === 0 ? billingAt : graceEndsAt(billingAt, context.zone, context.graceDays),
+        );
+        const due = { kind: 'finalize' as const, at: draft.finalizeAt };
+        stored.push(await storeInvoiceDue(em, draft, context.customer, due, { known: false }));
+      }
+      await em.flush();
+      return stored.flatMap((moment) => (moment === null ? [] : [moment]));
+    });
+    await this.waker.wake(moments);
+  }
+
+  private async command(
+    organizationId: string,
+    invoiceId: string,
+    command: InvoiceCommand,
+    check: (invoice: InvoiceRow) => 'send' | 'done',
+  ): Promise<void> {
+    const state = await this.database.tenant(organizationId, async (em): Promise<InvoiceState | null> => {
+      const invoice = await em.findOne(InvoiceEntity, { id: invoiceId });
+      if (invoice === null) throw notFound('invoice');
+      if (check(invoice) === 'done') return null;
+      const customer = await em.findOneOrFail(CustomerEntity, { id: invoice.customerId });
+      const { testClockId } = customer;
+      const nowMs = (await presentOn(em, testClockId)).getTime();
+      const clock =
+        testClockId == null
+          ? ({ kind: 'wall', spreadMs: 0 } as const)
+          : ({ kind: 'test', id: testClockId, nowMs } as const);
+      return { v: 1, organizationId, invoiceId, clock };
+    });
+    if (state === null) return;
+    const result = await this.send(state, command);
+    if (!result.ok)
+      throw result.code === 'invoice_not_found' ? notFound('invoice') : methodNotAllowed(result.code as ErrorCode);
+  }
+
+  private async send(state: InvoiceState, command: InvoiceCommand): Promise<InvoiceCommandResult> {
+    const startWorkflowOperation = new WithStartWorkflowOperation(invoiceWorkflow, {
+      workflowId: invoiceWorkflowId(state.organizationId, state.invoiceId),
+      taskQueue: this.config.temporalTaskQueue,
+      args: [state],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+    });
+    try {
+      return await this.client.withDeadline(Date.now() + ANSWER_WITHIN_MS, () =>
+        this.client.workflow.executeUpdateWithStart(invoiceUpdates.command, {
+          args: [{ command }],
+          startWorkflowOperation,
+        }),
+      );
+    } catch (error) {
+      if (error instanceof HttpProblem || error instanceof WorkflowUpdateFailedError) throw error;
+      throw unavailable('the workflow engine does not answer; ask again', 5);
+    }
+  }
+}
+
+function sendIf(decision: Decision): 'send' {
+  if (decision.kind === 'allowed') return 'send';
+  throw decision.status === 404 ? notFound('invoice') : methodNotAllowed(decision.code as ErrorCode);
+}

@@ -1,0 +1,192 @@
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import type { SearchAttributePair } from '@temporalio/common';
+import { invoiceSearchAttributes } from '../../workflows/invoice.attributes.js';
+import {
+  type InvoiceDue,
+  type InvoiceDueKind,
+  invoiceSignals,
+  type InvoiceState,
+  invoiceWorkflow,
+  invoiceWorkflowId,
+} from '../../workflows/invoice.contract.js';
+import { subscriptionSearchAttributes } from '../../workflows/subscription.attributes.js';
+import {
+  type ClockState,
+  type DueMomentState,
+  signals,
+  type SubscriptionState,
+  subscriptionWorkflow,
+} from '../../workflows/subscription.contract.js';
+import { CustomerEntity } from '../customers/customer.entity.js';
+import type { DueKind } from '../domain/subscriptions/due-moments.js';
+import { DueMomentEntity, type DueMomentRow } from '../due-moments/due-moment.entity.js';
+import { Waker } from '../due-moments/due-moments.js';
+import { InvoiceEntity } from '../invoicing/invoice.entity.js';
+import type { LateUsageNotice, LateUsageNotifier } from '../metering/index.js';
+import type { Config } from '../platform/config.js';
+import type { Database, EntityManager } from '../platform/database/database.js';
+import type { Logger } from '../platform/logging/logger.js';
+import { SubscriptionEntity } from '../subscriptions/subscription.entity.js';
+import { presentOn } from '../test-clocks/clock-time.js';
+import { invoiceFace, subscriptionFace } from './faces.js';
+import { spreadOf } from './spread.js';
+
+interface WorkflowStart {
+  readonly type: string;
+  readonly state: SubscriptionState | InvoiceState;
+  readonly signal: string;
+  readonly signalArgs: unknown[];
+  readonly attributes: SearchAttributePair[];
+  readonly summary: string;
+}
+
+type WakerConfig = Pick<Config, 'temporalTaskQueue' | 'billingSpreadSeconds'>;
+
+/**
+ * Tells workflows of what the record holds, and starts those that do not run: signal-with-start, so that one call serves a
+ * new subscription, a lost workflow and a change alike. Told twice, a workflow asks the record and finds nothing to do.
+ */
+export class TemporalWaker extends Waker implements LateUsageNotifier {
+  constructor(
+    private readonly client: Client,
+    private readonly database: Database,
+    private readonly config: WakerConfig,
+    private readonly logger: Logger,
+  ) {
+    super();
+  }
+
+  async wake(moments: readonly DueMomentRow[]): Promise<void> {
+    for (const moment of moments) {
+      try {
+        await this.tell(moment);
+      } catch (error) {
+        // The row stays unnotified; the worker's sweep tells it when Temporal is back.
+        this.logger.warn({ err: error, workflowId: moment.workflowId }, 'workflow not told, the sweep will');
+      }
+    }
+  }
+
+  /** As `wake`, for callers that repeat on failure. */
+  async tell(moment: DueMomentRow): Promise<void> {
+    const start = await this.database.tenant(moment.organizationId, (em): Promise<WorkflowStart> =>
+      moment.ownerKind === 'subscription' ? this.subscriptionStart(em, moment) : this.invoiceStart(em, moment),
+    );
+    await this.client.workflow.signalWithStart(start.type, {
+      workflowId: moment.workflowId,
+      taskQueue: this.config.temporalTaskQueue,
+      args: [start.state],
+      signal: start.signal,
+      signalArgs: start.signalArgs,
+      typedSearchAttributes: start.attributes,
+      staticSummary: start.summary,
+    });
+    await this.database.tenant(moment.organizationId, (em) =>
+      em.nativeUpdate(
+        DueMomentEntity,
+        { ownerKind: moment.ownerKind, ownerId: moment.ownerId, updatedAt: moment.updatedAt },
+        { notifiedAt: new Date() },
+      ),
+    );
+  }
+
+  /** A test clock has reached an instant: its members with something due hear of it. */
+  async advance(moment: DueMomentRow, now: Date): Promise<void> {
+    const handle = this.client.workflow.getHandle(moment.workflowId);
+    try {
+      await handle.signal(signals.clockAdvanced, { now: now.toISOString() });
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+      // Its state is made from the record, which already shows the clock's new time.
+      await this.tell(moment);
+    }
+  }
+
+  async notify(rows: readonly LateUsageNotice[]): Promise<void> {
+    for (const { organizationId, invoiceId } of rows) {
+      if (invoiceId === null) continue;
+      const moment = await this.database.tenant(organizationId, async (em) => {
+        const draft = await em.findOne(InvoiceEntity, { id: invoiceId, status: 'draft' });
+        return draft === null ? null : em.findOne(DueMomentEntity, { ownerKind: 'invoice', ownerId: invoiceId });
+      });
+      // An issued invoice does not change: the row stays, for the correction of a closed period.
+      if (moment !== null) await this.signalInvoice(moment, invoiceSignals.usageCorrected);
+    }
+  }
+
+  /** The gateway reported something about a payment of this invoice. */
+  async paymentUpdated(organizationId: string, invoiceId: string): Promise<void> {
+    const workflowId = invoiceWorkflowId(organizationId, invoiceId);
+    try {
+      await this.client.workflow.getHandle(workflowId).signal(invoiceSignals.paymentUpdated);
+    } catch (error) {
+      // Nothing is awaited any more: the record has been updated, and there is nobody to tell.
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+    }
+  }
+
+  private async signalInvoice(moment: DueMomentRow, signal: string): Promise<void> {
+    const start = await this.database.tenant(moment.organizationId, (em) => this.invoiceStart(em, moment));
+    await this.client.workflow.signalWithStart(invoiceWorkflow, {
+      workflowId: moment.workflowId,
+      taskQueue: this.config.temporalTaskQueue,
+      args: [start.state],
+      signal,
+      typedSearchAttributes: start.attributes,
+      staticSummary: start.summary,
+    });
+  }
+
+  private async subscriptionStart(em: EntityManager, moment: DueMomentRow): Promise<WorkflowStart> {
+    const subscription = await em.findOneOrFail(SubscriptionEntity, { id: moment.ownerId });
+    const due: DueMomentState = { kind: moment.kind as DueKind, at: moment.dueAt.toISOString() };
+    const now = await presentOn(em, moment.testClockId);
+    const face = await subscriptionFace(em, subscription.id, now);
+    const state: SubscriptionState = {
+      v: 1,
+      organizationId: moment.organizationId,
+      subscriptionId: subscription.id,
+      externalId: subscription.externalId,
+      clock: await this.clockState(em, moment, now),
+      due,
+      awaitingSiblings: null,
+      face,
+    };
+    return {
+      type: subscriptionWorkflow,
+      state,
+      signal: signals.dueMomentChanged,
+      signalArgs: [{ due }],
+      attributes: subscriptionSearchAttributes(state),
+      summary: `${face.customerName} on ${face.planCode}`,
+    };
+  }
+
+  private async invoiceStart(em: EntityManager, moment: DueMomentRow): Promise<WorkflowStart> {
+    const now = await presentOn(em, moment.testClockId);
+    const face = await invoiceFace(em, moment.ownerId);
+    const due: InvoiceDue = { kind: moment.kind as InvoiceDueKind, at: moment.dueAt.toISOString() };
+    const state: InvoiceState = {
+      v: 1,
+      organizationId: moment.organizationId,
+      invoiceId: moment.ownerId,
+      clock: await this.clockState(em, moment, now),
+      due,
+      face,
+    };
+    return {
+      type: invoiceWorkflow,
+      state,
+      signal: invoiceSignals.dueMomentChanged,
+      signalArgs: [{ due, face }],
+      attributes: invoiceSearchAttributes(state, face, due),
+      summary: `${face.customerName}, ${face.total}`,
+    };
+  }
+
+  private async clockState(em: EntityManager, moment: DueMomentRow, now: Date): Promise<ClockState> {
+    if (moment.testClockId != null) return { kind: 'test', id: moment.testClockId, nowMs: now.getTime() };
+    const customer = await em.findOneOrFail(CustomerEntity, { id: moment.customerId });
+    return { kind: 'wall', spreadMs: spreadOf(customer.id, this.config.billingSpreadSeconds) };
+  }
+}
