@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import { currency } from '../platform/http/fields.js';
+import { type PageRequest, pageQuery } from '../platform/http/pagination.js';
+import { booleanFilter, listFilter, textFilter } from '../platform/http/query-fields.js';
+import type { EntityManager } from '../platform/database/database.js';
+
+export const customerListQuery = z.object({
+  ...pageQuery,
+  search_term: textFilter(),
+  account_type: listFilter(z.enum(['customer', 'partner'])),
+  customer_type: z.enum(['company', 'individual']).optional(),
+  has_customer_type: booleanFilter(),
+  countries: listFilter(z.string()),
+  states: listFilter(z.string()),
+  zipcodes: listFilter(z.string()),
+  currencies: listFilter(currency()),
+  has_tax_identification_number: booleanFilter(),
+  billing_entity_codes: listFilter(z.string()),
+});
+
+export type CustomerListQuery = z.infer<typeof customerListQuery>;
+
+/** The ids of a page of customers, newest first, and how many the filters find in all. */
+export async function listCustomerIds(
+  em: EntityManager,
+  organizationId: string,
+  query: CustomerListQuery & PageRequest,
+): Promise<{ ids: string[]; totalCount: number }> {
+  const conditions: Condition[] = [
+    ['organization_id = ?', [organizationId]],
+    ['deleted_at is null', []],
+    ...profileConditions(query),
+  ];
+  if (query.search_term) conditions.push(search(query.search_term));
+  if (query.currencies) conditions.push(oneOf('currency', query.currencies));
+  const where = conditions.map(([sql]) => `(${sql})`).join(' and ');
+  const params = conditions.flatMap(([, values]) => values);
+  const rows = await em.execute<{ id: string }[]>(
+    `select id from customers where ${where} order by created_at desc, id limit ? offset ?`,
+    [...params, query.per_page, (query.page - 1) * query.per_page],
+  );
+  const [count] = await em.execute<{ count: number }[]>(
+    `select count(*)::int as count from customers where ${where}`,
+    params,
+  );
+  return { ids: rows.map(({ id }) => id), totalCount: count?.count ?? 0 };
+}
+
+type Condition = readonly [sql: string, params: readonly unknown[]];
+
+function profileConditions(query: CustomerListQuery): Condition[] {
+  const conditions: Condition[] = [];
+  if (query.countries) conditions.push(oneOf(`profile->>'country'`, query.countries.map((code) => code.toUpperCase())));
+  if (query.states) conditions.push(oneOf(`profile->>'state'`, query.states));
+  if (query.zipcodes) conditions.push(oneOf(`profile->>'zipcode'`, query.zipcodes));
+  if (query.account_type) conditions.push(oneOf(`coalesce(profile->>'account_type', 'customer')`, query.account_type));
+  if (query.customer_type) conditions.push(oneOf(`profile->>'customer_type'`, [query.customer_type]));
+  // There is one billing entity, and it is called default.
+  if (query.billing_entity_codes) conditions.push(oneOf(`'default'`, query.billing_entity_codes));
+  if (query.has_customer_type !== undefined) conditions.push(isGiven('customer_type', query.has_customer_type));
+  if (query.has_tax_identification_number !== undefined) {
+    conditions.push(isGiven('tax_identification_number', query.has_tax_identification_number));
+  }
+  return conditions;
+}
+
+function isGiven(field: string, wanted: boolean): Condition {
+  return [`coalesce(profile->>'${field}', '') ${wanted ? '<>' : '='} ''`, []];
+}
+
+function oneOf(expression: string, values: readonly string[]): Condition {
+  if (values.length === 0) return ['false', []];
+  return [`${expression} in (${values.map(() => '?').join(', ')})`, values];
+}
+
+function search(term: string): Condition {
+  const pattern = `%${term.replace(/[\\%_]/g, '\\$&')}%`;
+  const fields = ['external_id', 'name', `profile->>'firstname'`, `profile->>'lastname'`, `profile->>'email'`];
+  return [fields.map((field) => `${field} ilike ?`).join(' or '), fields.map(() => pattern)];
+}
