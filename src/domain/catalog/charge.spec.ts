@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { CHARGE_MODELS, defaultChargeProperties, parseChargeProperties } from './charge.js';
-import { ALL_FILTER_VALUES, matchFilter } from './charge-filter.js';
+import { ALL_FILTER_VALUES, type ChargeFilter, matchFilter } from './charge-filter.js';
 import { mayRecur } from './billable-metric.js';
 import { isUpgrade } from './plan.js';
 
@@ -83,7 +83,7 @@ describe('charge properties', () => {
 });
 
 describe('filters', () => {
-  const filters = [
+  const filters: Pick<ChargeFilter, 'id' | 'values'>[] = [
     { id: 'aws', values: { cloud: ['aws'] } },
     { id: 'aws europe', values: { cloud: ['aws'], region: ['eu', 'uk'] } },
     { id: 'any cloud in asia', values: { cloud: [ALL_FILTER_VALUES], region: ['asia'] } },

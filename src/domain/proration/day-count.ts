@@ -1,5 +1,6 @@
 import { DAY, type Instant } from '../calendar/instant.js';
-import { wallClock, type TimeZone } from '../calendar/time-zone.js';
+import { epochDay } from '../calendar/local-date.js';
+import { localDate, startOfLocalDay, wallClock, type TimeZone } from '../calendar/time-zone.js';
 
 /**
  * Days that are billed for a half-open span: its length on the local wall clock in days, a started day counted in full,
@@ -10,5 +11,13 @@ import { wallClock, type TimeZone } from '../calendar/time-zone.js';
  */
 export function billedDays(span: { readonly from: Instant; readonly to: Instant }, zone: TimeZone): number {
   if (span.to <= span.from) return 0;
-  return Math.max(1, Math.ceil((wallClock(span.to, zone) - wallClock(span.from, zone)) / DAY));
+  return Math.max(1, Math.ceil((dayClock(span.to, zone) - dayClock(span.from, zone)) / DAY));
+}
+
+/** The wall clock, showing midnight at the start of every day, also of one whose clock starts at 01:00 (São Paulo). */
+function dayClock(at: Instant, zone: TimeZone): number {
+  const shown = wallClock(at, zone);
+  if (shown % DAY === 0) return shown;
+  const date = localDate(at, zone);
+  return startOfLocalDay(date, zone) === at ? epochDay(date) * DAY : shown;
 }

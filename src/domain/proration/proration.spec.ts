@@ -18,6 +18,8 @@ describe('billed days', () => {
     ['an hour less', '2024-02-29T23:00:00Z', '2024-03-31T22:00:00Z', 'Europe/Paris', 31],
     ['an hour more', '2024-09-30T22:00:00Z', '2024-10-31T23:00:00Z', 'Europe/Paris', 31],
     ['the day of 23 hours', '2024-03-30T23:00:00Z', '2024-03-31T22:00:00Z', 'Europe/Paris', 1],
+    ['until a day that starts at 01:00', '2010-10-16T03:00:00Z', '2010-10-17T03:00:00Z', 'America/Sao_Paulo', 1],
+    ['a day that starts at 01:00', '2010-10-17T03:00:00Z', '2010-10-18T02:00:00Z', 'America/Sao_Paulo', 1],
     ['the day of 25 hours', '2024-10-26T22:00:00Z', '2024-10-27T23:00:00Z', 'Europe/Paris', 1],
   ])('%s', (_, from, to, zone, days) => {
     expect(billedDays({ from: instant(from), to: instant(to) }, zone)).toBe(days);
