@@ -2,7 +2,7 @@ import type { RatedCharge, RatedPlan } from '../catalog/rated-plan.js';
 import type { Instant } from '../domain/calendar/instant.js';
 import type { ChargeModel } from '../domain/catalog/charge.js';
 import { type Dimensions, matchFilter } from '../domain/catalog/charge-filter.js';
-import { unitsOf } from '../domain/metering/aggregations.js';
+import { unitsOf } from '../domain/metering/aggregate.js';
 import { mergePartials, type PartialAggregate } from '../domain/metering/partial-aggregate.js';
 import { runningTotals } from '../domain/metering/running-totals.js';
 import { roundToMinorUnits } from '../domain/money/money.js';
