@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { currency } from '../platform/http/fields.js';
 import { type PageRequest, pageQuery } from '../platform/http/pagination.js';
-import { booleanFilter, listFilter, textFilter } from '../platform/http/query-fields.js';
+import { booleanFilter, listFilter, metadataFilter, textFilter } from '../platform/http/query-fields.js';
 import type { EntityManager } from '../platform/database/database.js';
 
 export const customerListQuery = z.object({
@@ -16,6 +16,7 @@ export const customerListQuery = z.object({
   currencies: listFilter(currency()),
   has_tax_identification_number: booleanFilter(),
   billing_entity_codes: listFilter(z.string()),
+  metadata: metadataFilter(),
 });
 
 export type CustomerListQuery = z.infer<typeof customerListQuery>;
@@ -60,6 +61,9 @@ function profileConditions(query: CustomerListQuery): Condition[] {
   if (query.has_customer_type !== undefined) conditions.push(isGiven('customer_type', query.has_customer_type));
   if (query.has_tax_identification_number !== undefined) {
     conditions.push(isGiven('tax_identification_number', query.has_tax_identification_number));
+  }
+  for (const [key, value] of Object.entries(query.metadata ?? {})) {
+    conditions.push([`profile->'metadata' @> ?::jsonb`, [JSON.stringify([{ key, value }])]]);
   }
   return conditions;
 }

@@ -40,6 +40,7 @@ export const ERROR_CODES = {
   no_active_subscription: 'no_active_subscription',
   subscription_incomplete: 'subscription_incomplete',
   plan_overlapping: 'plan_overlapping',
+  plan_change_not_available: 'plan_change_not_available',
   not_voidable: 'not_voidable',
   not_deletable: 'not_deletable',
   invalid_status: 'invalid_status',

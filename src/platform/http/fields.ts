@@ -105,5 +105,5 @@ export const notYet = (...neutral: unknown[]) =>
     .optional();
 
 function isNothing(value: unknown): boolean {
-  return value === undefined || value === null || (Array.isArray(value) && value.length === 0);
+  return value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0);
 }

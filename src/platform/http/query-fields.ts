@@ -13,6 +13,9 @@ export const listFilter = <Item extends z.ZodType<unknown, string>>(item: Item) 
     .pipe(z.array(item))
     .optional();
 
+/** `metadata[region]=eu` */
+export const metadataFilter = () => z.record(z.string(), z.string()).optional();
+
 export const booleanFilter = () =>
   z
     .enum(['true', 'false', '1', '0'])

@@ -49,11 +49,16 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** `statuses[]=draft&statuses[]=finalized` is the list `statuses`. */
+/** `statuses[]=draft&statuses[]=finalized` is the list `statuses`; `metadata[region]=eu` is an entry of `metadata`. */
 function withoutBrackets(query: unknown): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(query as Record<string, unknown>).map(([key, value]) => [key.replace(/\[\]$/, ''), value]),
-  );
+  const read: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(query as Record<string, unknown>)) {
+    const [, name, inner] = /^([^[\]]+)\[([^[\]]*)\]$/.exec(key) ?? [];
+    if (name === undefined) read[key] = value;
+    else if (inner === '') read[name] = value;
+    else read[name] = { ...(isObject(read[name]) ? read[name] : {}), [String(inner)]: value };
+  }
+  return read;
 }
 
 /** Zod's reason in Lago's words. */

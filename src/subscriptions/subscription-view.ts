@@ -1,0 +1,52 @@
+import { type PlanView, planViews } from '../catalog/index.js';
+import { type CustomerView, customerViews } from '../customers/index.js';
+import type { EntityManager } from '../platform/database/database.js';
+import { TestClockEntity } from '../test-clocks/test-clock.entity.js';
+import { SubscriptionEntity, type SubscriptionRow } from './subscription.entity.js';
+
+/** A subscription with all that its JSON shows. */
+export interface SubscriptionView {
+  readonly subscription: SubscriptionRow;
+  readonly plan: PlanView;
+  readonly customer: CustomerView;
+  /** The present on the clock the customer lives on. */
+  readonly now: Date;
+}
+
+/** The views of these subscriptions by id, in a fixed number of queries. */
+export async function subscriptionViews(
+  em: EntityManager,
+  organizationId: string,
+  subscriptionIds: readonly string[],
+): Promise<Map<string, SubscriptionView>> {
+  const ids = [...new Set(subscriptionIds)];
+  const subscriptions = await em.find(SubscriptionEntity, { organizationId, id: { $in: ids } });
+  const plans = await planViews(em, organizationId, subscriptions.map(({ planId }) => planId));
+  const customers = await customerViews(em, organizationId, subscriptions.map(({ customerId }) => customerId));
+  const presents = await presentOfCustomers(em, customers);
+  return new Map(
+    subscriptions.map((subscription) => [
+      subscription.id,
+      {
+        subscription,
+        plan: plans.get(subscription.planId)!,
+        customer: customers.get(subscription.customerId)!,
+        now: presents.get(subscription.customerId)!,
+      },
+    ]),
+  );
+}
+
+/** What time it is for each customer: on its test clock, or on the wall. */
+export async function presentOfCustomers(
+  em: EntityManager,
+  customers: ReadonlyMap<string, CustomerView>,
+): Promise<Map<string, Date>> {
+  const clockIds = [...customers.values()].flatMap(({ customer }) => customer.testClockId ?? []);
+  const clocks = clockIds.length === 0 ? [] : await em.find(TestClockEntity, { id: { $in: [...new Set(clockIds)] } });
+  const frozen = new Map(clocks.map((clock) => [clock.id, clock.frozenAt]));
+  const wall = new Date();
+  return new Map(
+    [...customers].map(([id, { customer }]) => [id, frozen.get(customer.testClockId ?? '') ?? wall]),
+  );
+}
