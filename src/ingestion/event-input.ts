@@ -1,4 +1,4 @@
-import { parsePlainDecimal } from '../domain/money/decimal-string.js';
+import { parsePlainDecimal, railsDecimal } from '../domain/money/decimal-string.js';
 import type { ErrorCode } from '../platform/http/errors.js';
 import { isStorable } from '../platform/http/request.pipe.js';
 
@@ -11,7 +11,7 @@ export interface EventInput {
   readonly timestamp: number | null;
   /** A JSON object, as text. */
   readonly properties: string;
-  /** A plain decimal. */
+  /** A plain decimal, as responses print it. */
   readonly preciseTotalAmountCents: string | null;
 }
 
@@ -99,7 +99,7 @@ function preciseCents(value: unknown, errors: EventErrors): string | null {
   if (parsed === null) errors['precise_total_amount_cents'] = ['value_is_invalid'];
   else if (parsed.precision(true) + parsed.decimalPlaces() > MOST_DIGITS) {
     errors['precise_total_amount_cents'] = ['value_is_out_of_range'];
-  } else return parsed.toFixed();
+  } else return railsDecimal(parsed);
   return null;
 }
 

@@ -6,6 +6,7 @@ import { missingRoot, validationFailed } from '../platform/http/errors.js';
 import { problemOf } from '../platform/http/problem-of.js';
 import type { Logger } from '../platform/logging/logger.js';
 import { partitionOf } from '../platform/nats/usage-streams.js';
+import { isoMilliseconds } from './event-time.js';
 import { type EventErrors, type EventInput, readEvent } from './event-input.js';
 import { parseJson } from './json-body.js';
 import { frozenTimes } from './test-clock-times.js';
@@ -164,11 +165,6 @@ function addSubmissions(
   }
   const rest = start === 0 ? lines : lines.slice(start);
   parts.push({ partition, bytes, events: rest.length, group: encodeGroup(organizationId, receivedAt, rest) });
-}
-
-/** Years beyond 9999 are printed `+057147-…` by JavaScript; the sign and the zero belong to no other reader's format. */
-export function isoMilliseconds(timestamp: number): string {
-  return new Date(timestamp).toISOString().replace(/^\+0*/, '');
 }
 
 function root(body: unknown, key: string): unknown {
