@@ -9,9 +9,6 @@ import { type MonthOfUsage, type UsageEvent, usageOfYear } from './usage.js';
 export interface DemoOptions {
   /** Ends when the tables are printed, instead of staying up until Ctrl-C. */
   exit: boolean;
-  dataDir: string;
-  adminToken: string;
-  temporalNamespace: string;
   /** About so many events are sent; the quiet hours between the months take some twentieth off. */
   events?: number;
 }
@@ -25,14 +22,16 @@ const DAY = 24 * HOUR;
  */
 export async function runDemo(options: DemoOptions): Promise<void> {
   const started = Date.now();
+  const env = process.env;
+  const adminToken = env.BILLOW_ADMIN_TOKEN || 'billow-dev-admin';
   console.log('Starting the stack');
   const stack = await runningOrOwnStack({
-    dataDir: options.dataDir,
-    env: { LOG_LEVEL: 'warn', BILLOW_ADMIN_TOKEN: options.adminToken },
+    dataDir: env.BILLOW_DATA_DIR || '.billow',
+    env: { LOG_LEVEL: 'warn', BILLOW_ADMIN_TOKEN: adminToken },
     report: (line) => console.log(`  ${line}`),
   });
   try {
-    const client = await DemoClient.ofNewOrganization(stack.endpoints.api, options.adminToken, 'Nimbus AI');
+    const client = await DemoClient.ofNewOrganization(stack.endpoints.api, adminToken, 'Nimbus AI');
     const demo = new DemoYear(client, options.events ?? 105_000);
     await demo.seed();
     await demo.live();
@@ -40,7 +39,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     console.log(`\n${((Date.now() - started) / 1000).toFixed(0)} s in all.`);
     if (options.exit) return;
 
-    printDoors(client, stack.endpoints.temporal_ui, options.temporalNamespace);
+    printDoors(client, stack.endpoints.temporal_ui, env.TEMPORAL_NAMESPACE || 'billow');
     console.log(stack.own ? '\nEverything stays up until Ctrl-C.' : '\nThe stack was running before and stays up.');
     if (stack.own) await interrupted();
   } finally {

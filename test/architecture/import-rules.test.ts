@@ -51,7 +51,10 @@ const wrong: Record<ImportRule, Record<string, string>[]> = {
     { 'src/platform/nats/nats.ts': `import '../../domain/rating/rate.js';`, 'src/domain/rating/rate.ts': '' },
   ],
   'how a module does its work is its own affair': [
-    { 'src/invoicing/invoice.service.ts': `import '../catalog/plan.repository.js';`, 'src/catalog/plan.repository.ts': '' },
+    {
+      'src/invoicing/invoice.service.ts': `import '../catalog/plan.repository.js';`,
+      'src/catalog/plan.repository.ts': '',
+    },
   ],
   'nothing the product runs is only there for development': [
     { 'src/invoicing/invoice.service.ts': `import 'fast-check';` },
