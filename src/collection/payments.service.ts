@@ -329,6 +329,8 @@ function paidCents(attempts: readonly PaymentRow[]): number {
 /** The last attempt speaks for the invoice, until the total is paid. An invoice nobody's card was asked for is pending. */
 function paymentStatusOf(invoice: InvoiceRow, attempts: readonly PaymentRow[]): InvoiceRow['paymentStatus'] {
   if (paidCents(attempts) >= invoice.totalAmountCents) return 'succeeded';
+  // Nothing is owed on a voided invoice, so nothing has failed either.
+  if (invoice.status !== 'finalized') return invoice.paymentStatus;
   const last = attempts.at(-1);
   return last?.status === 'failed' && last.declineCode !== CONFIGURATION_ERROR ? 'failed' : 'pending';
 }
