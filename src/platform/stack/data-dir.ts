@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { readJson, writeAtomically } from './files.js';
 import { acquireLock } from './pid-lock.js';
@@ -21,8 +21,8 @@ export class DataDir {
   }
 
   static open(folder: string): DataDir {
-    const path = resolve(folder);
-    claim(path);
+    claim(resolve(folder));
+    const path = realpathSync(folder); // as the kernel names it, since processes are known by their folders
     const lock = acquireLock(join(path, 'lock'));
     if ('heldBy' in lock) {
       throw StackError.withAdvice(

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { claim } from './data-dir.js';
 import { worksOn } from './leftovers.js';
 import { postgresPrograms, type PostgresPrograms } from './postgres-programs.js';
 import { canReach, serverUser, type ServerUser, stateFolder } from './server-user.js';
 import { rememberedPort, type Server, type ServerContext, untilAnswered } from './server.js';
+import { commandLineOf, pidsWorkingIn, signal } from './process-identity.js';
 import { runToEnd } from './run-to-end.js';
 import { StackError } from './stack-error.js';
 
@@ -34,7 +36,8 @@ export async function postgresServer(context: ServerContext): Promise<Server> {
       ['SIGQUIT', 5_000],
     ],
     async launch() {
-      removeStalePidFile(folder);
+      await clearPidFile(folder);
+      await endOrphanedBackends(folder);
       return {
         command: programs.postgres,
         args: ['-D', folder, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])],
@@ -163,17 +166,40 @@ async function initialise(
 }
 
 /**
- * A killed postmaster leaves its pid file. Postgres clears it away itself, unless the number now belongs to another process
- * of the same user: in containers, where numbers are small, that is common and would bar every further start. Its
- * shared memory, by contrast, is Postgres' own check: a start before the old backends are gone fails, and is repeated.
+ * The backends of a killed postmaster notice its death only when they wait for something; one in a long statement goes on,
+ * holds the shared memory and bars the next start. Ended here, it loses nothing that was committed: for it as for the others
+ * this is a crash, and recovery replays the log. They are known by their folder, which is the database's.
  */
-function removeStalePidFile(folder: string): void {
+async function endOrphanedBackends(folder: string): Promise<void> {
+  for (let round = 0; round < 200; round++) {
+    const orphans = pidsWorkingIn(folder).filter((pid) => commandLineOf(pid).startsWith('postgres:'));
+    if (orphans.length === 0) return;
+    for (const pid of orphans) signal(pid, round < 40 ? 'SIGQUIT' : 'SIGKILL');
+    await sleep(25);
+  }
+}
+
+/**
+ * A killed postmaster leaves its pid file. Postgres clears it away itself, unless the number now belongs to another process
+ * of the same user: in containers, where numbers are small, that is common and would bar every further start.
+ */
+async function clearPidFile(folder: string): Promise<void> {
   const file = join(folder, 'postmaster.pid');
+  for (let round = 0; round < 400; round++) {
+    const pid = pidIn(file);
+    if (pid === undefined) return;
+    if (!worksOn(pid, folder)) return rmSync(file, { force: true });
+    // A server nobody recorded, on a folder we have the lock of: from a run that died in the moment of starting it.
+    if (round === 0) signal(pid, 'SIGINT');
+    await sleep(25);
+  }
+}
+
+function pidIn(file: string): number | undefined {
   try {
-    const pid = Number(readFileSync(file, 'utf8').split('\n')[0]);
-    if (!worksOn(pid, folder)) rmSync(file, { force: true });
+    return Number(readFileSync(file, 'utf8').split('\n')[0]);
   } catch {
-    // none there
+    return undefined;
   }
 }
 

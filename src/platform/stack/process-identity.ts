@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /**
  * A process, told apart from a later one that was given the same number. Pids come round again, quickly so in containers
@@ -28,6 +28,21 @@ export function commandLineOf(pid: number): string {
   } catch {
     return '';
   }
+}
+
+/** The processes whose current folder this is, as far as this machine lets us see. */
+export function pidsWorkingIn(folder: string): number[] {
+  if (!hasProc) return [];
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readlinkSync(`/proc/${pid}/cwd`) === folder;
+      } catch {
+        return false; // gone meanwhile, or another user's
+      }
+    })
+    .map(Number);
 }
 
 export function signal(pid: number, name: NodeJS.Signals): boolean {

@@ -266,11 +266,14 @@ const externalServers: Record<ServerName, ExternalServer> = {
   },
 };
 
-/** Everything started together has come to an end before the first failure is passed on, so that a stop finds it all. */
+/** Everything started together has come to an end before a failure is passed on, so that a stop finds it all. */
 async function all(starts: Promise<void>[]): Promise<void> {
   const outcomes = await Promise.allSettled(starts);
-  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failed) throw failed.reason;
+  const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as Error] : []));
+  if (failures.length > 1 && failures.every((failure) => failure instanceof StackError)) {
+    throw new StackError(failures.map(({ message }) => message).join('\n'));
+  }
+  if (failures[0]) throw failures[0];
 }
 
 function assertRoom(path: string): void {

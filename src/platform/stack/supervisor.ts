@@ -31,7 +31,7 @@ export interface SupervisorEvents {
  *                  └─exit or silence, first time─► start() fails, with the end of the log
  *
  * A first start that fails is a mistake somebody must see, so it is not repeated. After that the process has
- * proved it can run, and is started again for ever. 30 s up count as recovered: the next wait is short again.
+ * proved that it can run, and is started again for ever. 30 s up count as recovered: the next wait is short again.
  */
 export class Supervisor {
   private child: ChildProcess | undefined;
@@ -53,7 +53,7 @@ export class Supervisor {
 
   async start(): Promise<void> {
     try {
-      await this.attempt();
+      await this.attempt('first');
     } catch (error) {
       await this.stop();
       throw error;
@@ -84,6 +84,7 @@ export class Supervisor {
 
   private async keepUp(): Promise<void> {
     let waitMs = shortestWaitMs;
+    let failures = 0;
     for (;;) {
       const reason = await this.exit;
       if (this.stopping.signal.aborted) return;
@@ -94,18 +95,21 @@ export class Supervisor {
       if (this.stopping.signal.aborted) return;
       waitMs = Math.min(waitMs * 2, longestWaitMs);
       try {
-        await this.attempt();
+        await this.attempt('again');
+        failures = 0;
         this.events.report(`${this.name} is back (pid ${this.child?.pid})`);
       } catch (error) {
         if (this.stopping.signal.aborted) return; // stop() sees to the child
-        // Not the end: what this start says is in the log, and the loop tries again after the wait.
+        // Not the end: the loop tries again. One failure may be a server still letting go of what it held; more are news.
+        if (++failures >= 3) this.events.report((error as Error).message);
         if (this.running()) this.child?.kill('SIGKILL');
-        else if (!(error instanceof StackError)) this.exit = Promise.resolve((error as Error).message);
       }
     }
   }
 
-  private async attempt(): Promise<void> {
+  /** Starts it and waits for the answer. Silence fails a first start; later it is reported, and waited out. */
+  private async attempt(which: 'first' | 'again'): Promise<void> {
+    this.exit = Promise.resolve('before it ran');
     const launch = await this.what.launch();
     this.stopping.signal.throwIfAborted();
     mkdirSync(dirname(launch.log), { recursive: true });
@@ -116,24 +120,33 @@ export class Supervisor {
     const identity = child.pid === undefined ? undefined : identify(child.pid);
     if (identity) this.events.spawned(identity);
 
-    const silence = new AbortController();
-    const failed = this.exit.then((reason) => {
+    const asking = new AbortController();
+    const exited = this.exit.then((reason) => {
       throw this.failure(`${this.name} could not be started: it ended (${reason}).`, launch);
     });
-    const silent = sleep(readyPatienceMs, undefined, { signal: silence.signal }).then(() => {
-      throw this.failure(`${this.name} was started but does not answer after ${readyPatienceMs / 1000} s.`, launch);
-    });
-    silent.catch(() => {}); // the abort below rejects it; the race has then been decided
-    const asking = new AbortController();
+    const silent = this.whileSilent(which, launch, asking.signal);
     try {
-      await Promise.race([this.what.ready(AbortSignal.any([asking.signal, this.stopping.signal])), failed, silent]);
+      await Promise.race([this.what.ready(AbortSignal.any([asking.signal, this.stopping.signal])), exited, silent]);
     } finally {
       asking.abort();
-      silence.abort();
-      failed.catch(() => {}); // a later exit is the business of keepUp
+      exited.catch(() => {}); // a later exit is the business of keepUp
+      silent.catch(() => {});
     }
     this.upSince = Date.now();
     this.events.up(child.pid as number);
+  }
+
+  /** Never resolves; rejects when a first start has been silent for too long. */
+  private async whileSilent(which: 'first' | 'again', launch: Launch, over: AbortSignal): Promise<never> {
+    for (let seconds = 10; ; seconds += 10) {
+      await sleep(10_000, undefined, { signal: over });
+      this.events.report(`${this.name}: started, does not answer yet … ${seconds} s`);
+      if (seconds < readyPatienceSeconds) continue;
+      if (which === 'first') {
+        throw this.failure(`${this.name} was started but does not answer after ${seconds} s.`, launch);
+      }
+      if (this.child?.pid !== undefined) this.events.up(this.child.pid); // whoever wants to look needs its pid
+    }
   }
 
   private failure(problem: string, launch: Launch): StackError {
@@ -161,7 +174,7 @@ export class Supervisor {
 const shortestWaitMs = 200;
 const longestWaitMs = 10_000;
 const recoveredAfterMs = 30_000;
-const readyPatienceMs = 60_000;
+const readyPatienceSeconds = 120; // a Postgres may have gigabytes of log to replay
 const logLimitBytes = 50 * 1024 * 1024;
 
 export function saysPortIsTaken(log: string): boolean {

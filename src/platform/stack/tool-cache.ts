@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,7 +39,9 @@ export async function cachedTool(tool: PinnedTool, context: ToolContext): Promis
   const release = await waitForLock(join(folder, 'lock'), tool.title, context.report);
   try {
     if (isThere()) return program;
-    const part = join(folder, `${tool.name}.part`);
+    // An earlier start that was killed may have left one, and its compiler may still be at it.
+    for (const name of readdirSync(folder)) if (name.endsWith('.part')) rmSync(join(folder, name), { force: true });
+    const part = join(folder, `${tool.name}.${process.pid}.part`);
     const obtained = await obtain(tool, part, context);
     renameSync(part, program); // one that runs keeps the old file
     writeAtomically(stampFile, `${JSON.stringify({ ...wanted, obtained }, null, 2)}\n`, 0o644);
