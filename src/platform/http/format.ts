@@ -35,6 +35,11 @@ export function decimalString(value: string | null): string | null {
   return value === null ? null : railsDecimal(new Decimal(value));
 }
 
+/** A computed amount with the fifteen decimal places that Lago keeps of one. */
+export function preciseString(value: string | Decimal): string {
+  return railsDecimal(new Decimal(value).toDecimalPlaces(15));
+}
+
 /** A rate in percent is a JSON number in Lago's answers. It is shown, never computed with. */
 export function rateNumber(value: string): number {
   return new Decimal(value).toNumber();

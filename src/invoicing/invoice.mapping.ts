@@ -1,0 +1,164 @@
+import { z } from 'zod';
+import { customerAnswer, customerJson } from '../customers/index.js';
+import { isoSeconds, lastMoment } from '../platform/http/format.js';
+import { invoicedSubscriptionAnswer, plainSubscriptionJson } from '../subscriptions/subscription.mapping.js';
+import { appliedTaxAnswer, appliedTaxJson } from './applied-tax.mapping.js';
+import type { BillingPeriodRow } from './billing-period.entity.js';
+import { feeAnswer, feeJson } from './fee.mapping.js';
+import type { InvoiceView, WholeInvoiceView } from './invoice-view.js';
+
+const time = z.iso.datetime();
+
+export const listedInvoiceAnswer = z
+  .object({
+    lago_id: z.uuid(),
+    billing_entity_code: z.string(),
+    sequential_id: z.int().nullable(),
+    number: z.string(),
+    purchase_order_number: z.string().nullable(),
+    issuing_date: z.iso.date().nullable(),
+    payment_due_date: z.iso.date().nullable(),
+    net_payment_term: z.int(),
+    invoice_type: z.string(),
+    status: z.enum(['draft', 'finalized', 'voided', 'closed']),
+    payment_status: z.enum(['pending', 'succeeded', 'failed']),
+    payment_dispute_lost_at: time.nullable(),
+    payment_overdue: z.boolean(),
+    currency: z.string(),
+    fees_amount_cents: z.int(),
+    taxes_amount_cents: z.int(),
+    progressive_billing_credit_amount_cents: z.int(),
+    coupons_amount_cents: z.int(),
+    credit_notes_amount_cents: z.int(),
+    sub_total_excluding_taxes_amount_cents: z.int(),
+    sub_total_including_taxes_amount_cents: z.int(),
+    total_amount_cents: z.int(),
+    total_due_amount_cents: z.int(),
+    total_paid_amount_cents: z.int(),
+    total_offsetted_credit_note_amount_cents: z.int(),
+    prepaid_credit_amount_cents: z.int(),
+    prepaid_granted_credit_amount_cents: z.int().nullable(),
+    prepaid_purchased_credit_amount_cents: z.int().nullable(),
+    file_url: z.string().nullable(),
+    xml_url: z.string().nullable(),
+    web_url: z.string().nullable(),
+    version_number: z.int(),
+    self_billed: z.boolean(),
+    created_at: time,
+    updated_at: time,
+    voided_at: time.nullable(),
+    customer: customerAnswer,
+    metadata: z.array(z.unknown()),
+    applied_taxes: z.array(appliedTaxAnswer),
+    error_details: z.array(z.unknown()),
+  })
+  .meta({ id: 'ListedInvoice' });
+
+const billingPeriodAnswer = z.object({
+  lago_subscription_id: z.uuid(),
+  external_subscription_id: z.string(),
+  lago_plan_id: z.uuid(),
+  subscription_from_datetime: time.nullable(),
+  subscription_to_datetime: time.nullable(),
+  charges_from_datetime: time.nullable(),
+  charges_to_datetime: time.nullable(),
+  fixed_charges_from_datetime: time.nullable(),
+  fixed_charges_to_datetime: time.nullable(),
+  invoicing_reason: z.string(),
+});
+
+export const invoiceAnswer = listedInvoiceAnswer
+  .extend({
+    subscriptions: z.array(invoicedSubscriptionAnswer),
+    billing_periods: z.array(billingPeriodAnswer),
+    fees: z.array(feeAnswer),
+    credits: z.array(z.unknown()),
+    applied_usage_thresholds: z.array(z.unknown()),
+    applied_invoice_custom_sections: z.array(z.unknown()),
+  })
+  .meta({ id: 'Invoice' });
+
+export function listedInvoiceJson(view: InvoiceView): z.infer<typeof listedInvoiceAnswer> {
+  const { invoice, customer } = view;
+  const createdAt = isoSeconds(invoice.createdAt);
+  return {
+    lago_id: invoice.id,
+    billing_entity_code: 'default',
+    sequential_id: invoice.sequentialId ?? null,
+    number: invoice.number,
+    purchase_order_number: null,
+    issuing_date: invoice.issuingDate ?? null,
+    payment_due_date: invoice.paymentDueDate ?? null,
+    net_payment_term: invoice.netPaymentTerm,
+    invoice_type: invoice.invoiceType,
+    status: invoice.status,
+    payment_status: invoice.paymentStatus,
+    payment_dispute_lost_at: null,
+    payment_overdue: isOverdue(view),
+    currency: invoice.currency,
+    fees_amount_cents: invoice.feesAmountCents,
+    taxes_amount_cents: invoice.taxesAmountCents,
+    progressive_billing_credit_amount_cents: 0,
+    coupons_amount_cents: 0,
+    credit_notes_amount_cents: 0,
+    sub_total_excluding_taxes_amount_cents: invoice.subTotalExcludingTaxesAmountCents,
+    sub_total_including_taxes_amount_cents: invoice.subTotalIncludingTaxesAmountCents,
+    total_amount_cents: invoice.totalAmountCents,
+    total_due_amount_cents: invoice.totalAmountCents - invoice.totalPaidAmountCents,
+    total_paid_amount_cents: invoice.totalPaidAmountCents,
+    total_offsetted_credit_note_amount_cents: 0,
+    prepaid_credit_amount_cents: 0,
+    prepaid_granted_credit_amount_cents: null,
+    prepaid_purchased_credit_amount_cents: null,
+    file_url: null,
+    xml_url: null,
+    web_url: null,
+    version_number: invoice.versionNumber,
+    self_billed: false,
+    created_at: createdAt,
+    updated_at: isoSeconds(invoice.updatedAt),
+    voided_at: isoSeconds(invoice.voidedAt),
+    customer: customerJson(customer),
+    metadata: [],
+    applied_taxes: invoice.appliedTaxes.map((tax) => ({
+      ...appliedTaxJson(tax, invoice.currency, createdAt),
+      lago_invoice_id: invoice.id,
+      fees_amount_cents: tax.feesAmountCents,
+    })),
+    error_details: [],
+  };
+}
+
+export function invoiceJson(view: WholeInvoiceView): z.infer<typeof invoiceAnswer> {
+  return {
+    ...listedInvoiceJson(view),
+    subscriptions: view.subscriptions.map(plainSubscriptionJson),
+    billing_periods: view.periods.map(billingPeriodJson),
+    fees: view.fees.map(feeJson),
+    credits: [],
+    applied_usage_thresholds: [],
+    applied_invoice_custom_sections: [],
+  };
+}
+
+/** Ends are shown as their last moment: the half-open 1 March to 1 April is `…-03-01T00:00:00Z` to `…-03-31T23:59:59Z`. */
+function billingPeriodJson(period: BillingPeriodRow): z.infer<typeof billingPeriodAnswer> {
+  return {
+    lago_subscription_id: period.subscriptionId,
+    external_subscription_id: period.externalSubscriptionId,
+    lago_plan_id: period.planId,
+    subscription_from_datetime: isoSeconds(period.fromAt),
+    subscription_to_datetime: isoSeconds(lastMoment(period.toAt ?? null)),
+    charges_from_datetime: isoSeconds(period.chargesFromAt),
+    charges_to_datetime: isoSeconds(lastMoment(period.chargesToAt ?? null)),
+    fixed_charges_from_datetime: null,
+    fixed_charges_to_datetime: null,
+    invoicing_reason: period.invoicingReason,
+  };
+}
+
+/** From the day after the due date on, as long as something is due. `invoice-list.ts` says the same in SQL. */
+function isOverdue({ invoice, now }: InvoiceView): boolean {
+  const isOpen = invoice.status === 'finalized' && invoice.paymentStatus !== 'succeeded';
+  return isOpen && invoice.paymentDueDate != null && invoice.paymentDueDate < now.toISOString().slice(0, 10);
+}
