@@ -1,5 +1,5 @@
 import type { InvoiceDue, InvoiceFace, InvoiceState } from './invoice.contract.js';
-import { searchAttributePairs } from './search-attributes.js';
+import type { SearchAttributeValues } from './search-attributes.js';
 
 /** The word by which invoices are listed: where it stands and what is awaited. */
 export function billingState(face: InvoiceFace, due: InvoiceDue | null): string {
@@ -11,8 +11,12 @@ export function billingState(face: InvoiceFace, due: InvoiceDue | null): string 
   return due === null ? 'finalized' : 'collecting';
 }
 
-export function invoiceSearchAttributes(state: InvoiceState, face: InvoiceFace, due: InvoiceDue | null) {
-  return searchAttributePairs({
+export function invoiceSearchAttributes(
+  state: InvoiceState,
+  face: InvoiceFace,
+  due: InvoiceDue | null,
+): SearchAttributeValues {
+  return {
     BillingState: billingState(face, due),
     OrganizationId: state.organizationId,
     CustomerId: face.customerId,
@@ -23,5 +27,5 @@ export function invoiceSearchAttributes(state: InvoiceState, face: InvoiceFace, 
     TestClockId: state.clock.kind === 'test' ? state.clock.id : null,
     NeedsAttention: face.attention !== null,
     AttentionReason: face.attention,
-  });
+  };
 }

@@ -24,6 +24,7 @@ import {
   invoiceUpdates,
 } from './invoice.contract.js';
 import { billingState, invoiceSearchAttributes } from './invoice.attributes.js';
+import { searchAttributeChanges } from './search-attributes.js';
 import type { RecalculationResult } from './subscription.contract.js';
 
 export const clockAdvanced = defineSignal<[{ now: string }]>(invoiceSignals.clockAdvanced);
@@ -207,7 +208,8 @@ export async function invoice(input: InvoiceState): Promise<void> {
     setCurrentDetails(invoiceDossier(face, due ?? null, clock.now()));
     const key = JSON.stringify([billingState(face, due ?? null), face.outstandingMinor, face.attempts.length, due?.at]);
     // The starter has set the attributes of the first face; only a change is worth an action.
-    if (shown !== '' && key !== shown) upsertSearchAttributes(invoiceSearchAttributes(input, face, due ?? null));
+    if (shown !== '' && key !== shown)
+      upsertSearchAttributes(searchAttributeChanges(invoiceSearchAttributes(input, face, due ?? null)));
     shown = key;
   }
 }

@@ -1,10 +1,10 @@
-import { searchAttributePairs } from './search-attributes.js';
+import type { SearchAttributeValues } from './search-attributes.js';
 import type { SubscriptionState } from './subscription.contract.js';
 
 /** What a subscription is listed and filtered by in the Temporal UI. */
-export function subscriptionSearchAttributes(state: SubscriptionState) {
+export function subscriptionSearchAttributes(state: SubscriptionState): SearchAttributeValues {
   const { face, due } = state;
-  return searchAttributePairs({
+  return {
     BillingState: face.state,
     OrganizationId: state.organizationId,
     CustomerId: face.customerId,
@@ -16,5 +16,5 @@ export function subscriptionSearchAttributes(state: SubscriptionState) {
     NextActionAt: due === null ? null : new Date(due.at),
     TestClockId: state.clock.kind === 'test' ? state.clock.id : null,
     NeedsAttention: false,
-  });
+  };
 }

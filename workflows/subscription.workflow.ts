@@ -13,6 +13,7 @@ import {
 } from '@temporalio/workflow';
 import { ApplicationFailure } from '@temporalio/common';
 import { BillingClock } from './clock.js';
+import { searchAttributeChanges, searchAttributePairs } from './search-attributes.js';
 import { subscriptionSearchAttributes } from './subscription.attributes.js';
 import { subscriptionDossier } from './subscription.dossier.js';
 import {
@@ -105,7 +106,7 @@ export async function subscription(input: SubscriptionState): Promise<void> {
   if (state.due !== null) {
     await makeContinueAsNewFunc<typeof subscription>({
       memo: memoOf(state),
-      typedSearchAttributes: subscriptionSearchAttributes(state),
+      typedSearchAttributes: searchAttributePairs(subscriptionSearchAttributes(state)),
     })(state);
   }
 
@@ -118,7 +119,7 @@ export async function subscription(input: SubscriptionState): Promise<void> {
     show();
     const newRun = result.performed && (due.kind === 'period_end' || due.kind === 'activation');
     if ((!newRun || state.due === null) && (state.face.state !== before || state.due === null)) {
-      upsertSearchAttributes(subscriptionSearchAttributes(state));
+      upsertSearchAttributes(searchAttributeChanges(subscriptionSearchAttributes(state)));
     }
     return newRun;
   }

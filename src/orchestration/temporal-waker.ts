@@ -9,6 +9,7 @@ import {
   invoiceWorkflow,
   invoiceWorkflowId,
 } from '../../workflows/invoice.contract.js';
+import { searchAttributePairs } from '../../workflows/search-attributes.js';
 import { subscriptionSearchAttributes } from '../../workflows/subscription.attributes.js';
 import {
   type ClockState,
@@ -157,7 +158,7 @@ export class TemporalWaker extends Waker implements LateUsageNotifier {
       state,
       signal: signals.dueMomentChanged,
       signalArgs: [{ due }],
-      attributes: subscriptionSearchAttributes(state),
+      attributes: searchAttributePairs(subscriptionSearchAttributes(state)),
       summary: `${face.customerName} on ${face.planCode}`,
     };
   }
@@ -179,7 +180,7 @@ export class TemporalWaker extends Waker implements LateUsageNotifier {
       state,
       signal: invoiceSignals.dueMomentChanged,
       signalArgs: [{ due, face }],
-      attributes: invoiceSearchAttributes(state, face, due),
+      attributes: searchAttributePairs(invoiceSearchAttributes(state, face, due)),
       summary: `${face.customerName}, ${face.total}`,
     };
   }
