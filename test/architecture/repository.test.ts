@@ -50,6 +50,15 @@ describe('a clone works on any machine', () => {
   });
 });
 
+test('.env.example names every setting', () => {
+  const settings = [...readFileSync('src/platform/config.ts', 'utf8').matchAll(/: '([A-Z][A-Z_]+)'/g)].map(
+    ([, name]) => name!,
+  );
+  const example = readFileSync('.env.example', 'utf8');
+  expect(settings.length).toBeGreaterThan(10);
+  expect(settings.filter((name) => !new RegExp(`^#? ?${name}=`, 'm').test(example))).toEqual([]);
+});
+
 describe('lint', () => {
   const eslint = new ESLint();
 
