@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 // Two projects: `unit` is pure and quick (part of `npm run check`); `system` runs the real Postgres, NATS and Temporal,
 // brought up once by its global set-up.
 const common = {
@@ -9,6 +11,8 @@ const common = {
 };
 
 export default {
+  // A system test brings processes of its own: one test file at a time on two cores, no more than four at once anywhere.
+  maxWorkers: Math.min(4, Math.max(1, Math.floor(availableParallelism() / 2))),
   projects: [
     {
       ...common,
