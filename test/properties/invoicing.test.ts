@@ -23,7 +23,7 @@ const fees = fc.array(
 const coupons = fc.array(
   fc.oneof(
     fc.integer({ min: 1, max: 500_000 }).map((amountMinor): AppliedCoupon => ({
-      discount: { kind: 'fixed_amount', amountMinor, alreadyUsedMinor: 0 },
+      discount: { kind: 'fixed_amount', amountMinor, currency: 'EUR', alreadyUsedMinor: 0 },
       frequency: { kind: 'forever' },
     })),
     rateText.map((rate): AppliedCoupon => ({
@@ -72,7 +72,7 @@ describe('coupons', () => {
   it('never take more than a fee has, and their shares sum to what they took', () =>
     fc.assert(
       fc.property(amounts, coupons, (lines, applied) => {
-        const { feeShares, totalMinor } = applyCoupons(lines, applied);
+        const { feeShares, totalMinor } = applyCoupons(lines, applied, 'EUR');
         lines.forEach((fee, index) => {
           expect(feeShares[index]?.lessThanOrEqualTo(fee)).toBe(true);
           expect(feeShares[index]?.isNegative()).toBe(false);

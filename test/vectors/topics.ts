@@ -321,14 +321,16 @@ function subscriptionFeeOf(vector: Vector): Comparison {
   };
 }
 
-/**
+/*
  * Precise amounts were printed from binary floats, whose last digits are noise (28 × 100 ÷ 31 is 90.3225806451612903…,
- * printed …128): they are compared to 14 digits. Whole cents are compared exactly.
+ * printed …128): they are compared to 12 digits. Whole cents are compared exactly.
  */
+const FLOAT_DIGITS = 12;
+
 function asPrintedFloat(fee: Record<string, unknown>): Record<string, unknown> {
   const precise = fee['precise_amount_cents'];
   if (precise == null) return fee;
-  return { ...fee, precise_amount_cents: new Decimal(precise as string).toSignificantDigits(14) };
+  return { ...fee, precise_amount_cents: new Decimal(precise as string).toSignificantDigits(FLOAT_DIGITS) };
 }
 
 function trueUp(vector: Vector): Comparison {
@@ -341,7 +343,7 @@ function trueUp(vector: Vector): Comparison {
   });
   const expected = vector['expect_precise_amount_cents'];
   const digits = (value: Decimal | string | null | undefined) =>
-    value == null ? null : new Decimal(value).toSignificantDigits(14);
+    value == null ? null : new Decimal(value).toSignificantDigits(FLOAT_DIGITS);
   return {
     expected: {
       amount: vector['expect_true_up_amount_cents'],
@@ -397,8 +399,7 @@ function fixedChargeInArrears(vector: Vector): Comparison {
   });
   const { fullUnits } = units;
   const rated = rate(modelOf(vector), {
-    units: vector['prorated'] ? units.proratedUnits : fullUnits,
-    fullUnits,
+    ...(vector['prorated'] ? { units: units.proratedUnits, fullUnits } : { units: fullUnits }),
     eventsCount: 1,
   });
   return {
@@ -456,7 +457,7 @@ function taxableFee(row: Record<string, unknown>, amountMinor: number) {
 function couponCredits(vector: Vector): Comparison {
   const fees = vector['fees_amount_cents'] as number[];
   const coupons = (vector['coupons'] as Vector[]).map(couponOf);
-  const { credits, totalMinor, feeShares } = applyCoupons(fees, coupons);
+  const { credits, totalMinor, feeShares } = applyCoupons(fees, coupons, 'EUR');
   const used = credits.filter((credit) => credit !== null);
   return {
     expected: vector['expect'],
@@ -479,6 +480,7 @@ function couponOf(coupon: Vector): AppliedCoupon {
         ? {
             kind: 'fixed_amount',
             amountMinor: coupon['amount_cents'],
+            currency: coupon['amount_currency'] ?? coupon['currency'] ?? 'EUR',
             alreadyUsedMinor: coupon['amount_cents_already_used'] ?? 0,
           }
         : { kind: 'percentage', rate: new Decimal(coupon['percentage_rate']) },

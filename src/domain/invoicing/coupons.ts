@@ -1,9 +1,15 @@
+import type { Currency } from '../money/currency.js';
 import { Decimal, HUNDRED, sumDecimals, ZERO } from '../money/decimal.js';
 import { roundMinor } from '../money/money.js';
 
 export interface AppliedCoupon {
   readonly discount:
-    | { readonly kind: 'fixed_amount'; readonly amountMinor: number; readonly alreadyUsedMinor: number }
+    | {
+        readonly kind: 'fixed_amount';
+        readonly amountMinor: number;
+        readonly currency: Currency;
+        readonly alreadyUsedMinor: number;
+      }
     | { readonly kind: 'percentage'; readonly rate: Decimal };
   readonly frequency:
     | { readonly kind: 'once' }
@@ -22,7 +28,7 @@ export interface CouponCredit {
 
 export interface CouponCredits {
   readonly kind: 'coupon-credits';
-  /** One for each coupon in the order given; `null` for those that found nothing left to reduce. */
+  /** One for each coupon in the order given; `null` for those of another currency or with nothing left to reduce. */
   readonly credits: readonly (CouponCredit | null)[];
   readonly totalMinor: number;
   /** The discount of each fee, in minor units, 5 decimals. */
@@ -36,14 +42,18 @@ const SHARE_DECIMALS = 5;
  *
  * Example: fees 10,000 / 5,000 / 3,000 / 2,000, coupon 1,000 -> shares 500 / 250 / 150 / 100.
  */
-export function applyCoupons(feesMinor: readonly number[], coupons: readonly AppliedCoupon[]): CouponCredits {
+export function applyCoupons(
+  feesMinor: readonly number[],
+  coupons: readonly AppliedCoupon[],
+  currency: Currency,
+): CouponCredits {
   let shares = feesMinor.map(() => ZERO);
   const credits = coupons.map((coupon) => {
     const left = feesMinor.map((fee, index) =>
       coupon.feeIndexes && !coupon.feeIndexes.includes(index) ? ZERO : new Decimal(fee).minus(shares[index] ?? ZERO),
     );
     const base = sumDecimals(left);
-    if (!base.greaterThan(0)) return null;
+    if (!base.greaterThan(0) || !isIn(currency, coupon)) return null;
     const amountMinor = Math.min(discountOn(base, coupon), roundMinor(base));
     shares = shares.map((share, index) => share.plus(shareOf(amountMinor, left[index] ?? ZERO, base)));
     return { amountMinor, ...afterUse(coupon, amountMinor) };
@@ -54,6 +64,10 @@ export function applyCoupons(feesMinor: readonly number[], coupons: readonly App
     totalMinor: credits.reduce((sum, credit) => sum + (credit?.amountMinor ?? 0), 0),
     feeShares: shares,
   };
+}
+
+function isIn(currency: Currency, { discount }: AppliedCoupon): boolean {
+  return discount.kind === 'percentage' || discount.currency === currency;
 }
 
 function discountOn(base: Decimal, coupon: AppliedCoupon): number {

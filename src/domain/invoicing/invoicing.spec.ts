@@ -99,9 +99,16 @@ describe('composing an invoice', () => {
 describe('coupons', () => {
   const golden = [10_000, 5000, 3000, 2000];
   it('are spread in proportion to the fees', () => {
-    const { feeShares } = applyCoupons(golden, [
-      { discount: { kind: 'fixed_amount', amountMinor: 1000, alreadyUsedMinor: 0 }, frequency: { kind: 'once' } },
-    ]);
+    const { feeShares } = applyCoupons(
+      golden,
+      [
+        {
+          discount: { kind: 'fixed_amount', amountMinor: 1000, currency: 'EUR', alreadyUsedMinor: 0 },
+          frequency: { kind: 'once' },
+        },
+      ],
+      'EUR',
+    );
     expect(feeShares.map(Number)).toEqual([500, 250, 150, 100]);
     const rates = ['10', '0', '20', '20'];
     const taxed = golden.map((amountMinor, index) =>
@@ -112,11 +119,12 @@ describe('coupons', () => {
 
   it('never take more than there is', () => {
     const coupon = {
-      discount: { kind: 'fixed_amount', amountMinor: 30, alreadyUsedMinor: 0 },
+      discount: { kind: 'fixed_amount', amountMinor: 30, currency: 'EUR', alreadyUsedMinor: 0 },
       frequency: { kind: 'forever' },
     } as const;
-    expect(applyCoupons([20, 20], [coupon, coupon]).totalMinor).toBe(40);
-    expect(applyCoupons([0], [coupon]).credits).toEqual([null]);
+    expect(applyCoupons([20, 20], [coupon, coupon], 'EUR').totalMinor).toBe(40);
+    expect(applyCoupons([0], [coupon], 'EUR').credits).toEqual([null]);
+    expect(applyCoupons([20], [coupon], 'USD').credits).toEqual([null]);
   });
 });
 

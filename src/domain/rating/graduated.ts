@@ -7,11 +7,13 @@ import { boundDetails, tiersEntered, tiersTouch, unitsInTier } from './tiers.js'
 
 /**
  * Each unit has the price of the tier it falls into; every tier entered adds its flat amount, the first one even at 0 units.
+ * Prorated units are spread over the tiers that the full units fill.
  *
  * Example: 0-10 @ 10 + 2, 11-20 @ 5 + 3; 11 units -> 10 × 10 + 2 + 1 × 5 + 3 = 110.
  */
 export function rateGraduated(model: GraduatedModel, usage: MeteredUsage): RatedAmount {
-  if (usage.proratedSteps) return rateGraduatedProrated(model, usage, usage.proratedSteps);
+  const steps = usage.proratedSteps ?? (usage.fullUnits && [{ units: usage.fullUnits, prorated: usage.units }]);
+  if (steps) return rateGraduatedProrated(model, usage, steps);
   const touching = tiersTouch(model.ranges);
   const shares = tiersEntered(model.ranges, usage.units, touching).map((tier) => ({
     tier,
@@ -21,7 +23,7 @@ export function rateGraduated(model: GraduatedModel, usage: MeteredUsage): Rated
   return {
     kind: 'rated-amount',
     amount,
-    unitAmount: ratioOrZero(amount, usage.fullUnits ?? usage.units),
+    unitAmount: ratioOrZero(amount, usage.units),
     units: usage.units,
     amountDetails: {
       graduated_ranges: shares.map(({ tier, share }) => ({ ...boundDetails(tier), ...share.details })),

@@ -47,6 +47,20 @@ describe('graduated', () => {
     ['less than nothing is nothing', '-1', '2'],
   ])('%s', (_, units, amount) => expect(priced(byOne, units)[0]).toBe(amount));
 
+  it.each([
+    [
+      'weighted units stay in the tiers of the full ones',
+      '10.5',
+      '3.1',
+      '107',
+      '34.51612903225806451612903225806451612903',
+    ],
+    ['and are spread over them', '8', '16', '70', '4.375'],
+    ['full units that are gone leave the first flat amount', '4', '0', '2', '0'],
+  ])('prorated: %s', (_, units, full, ...expected) => {
+    expect(priced(byOne, units, { fullUnits: new Decimal(full) })).toEqual(expected);
+  });
+
   const touching = model('graduated', {
     graduated_ranges: [range(0, 0.1, '10', '0'), range(0.1, 1, '5', '1'), range(1, null, '2', '0')],
   });
