@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readJson, writeAtomically } from './files.js';
+import { isAlive, type ProcessIdentity } from './process-identity.js';
 
 /** Where everything answers. In `endpoints.json` while the stack runs, for scripts, fault tests and a second terminal. */
 export interface Endpoints {
@@ -21,8 +22,10 @@ export function writeEndpoints(dataDir: string, endpoints: Endpoints): void {
   writeAtomically(join(dataDir, fileName), `${JSON.stringify(endpoints, null, 2)}\n`);
 }
 
-/** The running stack's endpoints; nothing if none runs on this folder. */
+/** The running stack's endpoints; nothing if none runs on this folder, whatever a killed one has left there. */
 export function readEndpoints(dataDir: string): Endpoints | undefined {
+  const owner = readJson<ProcessIdentity>(join(dataDir, 'lock'));
+  if (!owner || !isAlive(owner)) return undefined;
   return readJson<Endpoints>(join(dataDir, fileName));
 }
 

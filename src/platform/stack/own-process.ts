@@ -14,7 +14,7 @@ export interface ProcessSpec {
   /** Added to the stack's environment and the addresses of the servers. */
   env?: NodeJS.ProcessEnv;
   cwd?: string;
-  /** The port it would like: it gets this one or the next free as PORT, the same one after each restart. */
+  /** The port it would like on loopback: it gets this one or the next free as PORT, any for 0; the same after a restart. */
   port?: number;
   /**
    * When it answers: a URL that gives 2xx, or a path on its own port, or a question of the caller's own. Without it a
@@ -35,8 +35,7 @@ export async function ownProcess(
   env: NodeJS.ProcessEnv,
   taken: Set<number>,
 ): Promise<OwnProcess> {
-  const port = spec.port === undefined ? undefined : await freePort(data.portOf(spec.name) ?? spec.port, taken);
-  if (port !== undefined && port !== data.portOf(spec.name)) data.rememberPort(spec.name, port);
+  const port = spec.port === undefined ? undefined : await freePort(spec.port, taken);
   const url = port === undefined ? undefined : `http://127.0.0.1:${port}`;
   return {
     name: spec.name,
@@ -46,7 +45,7 @@ export async function ownProcess(
       return {
         command: spec.command,
         args: spec.args,
-        env: { ...env, ...(port === undefined ? {} : { PORT: String(port) }), ...spec.env },
+        env: { ...env, ...(port === undefined ? {} : { HOST: '127.0.0.1', PORT: String(port) }), ...spec.env },
         cwd: spec.cwd ?? process.cwd(),
         log: data.file('logs', `${spec.name}.log`),
         deathSignal: 'SIGKILL',

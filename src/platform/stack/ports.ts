@@ -2,10 +2,11 @@ import { connect, createServer } from 'node:net';
 import { StackError } from './stack-error.js';
 
 /**
- * A port on loopback that nobody has: the preferred one, else the next free above it. `taken` are ports this stack has
+ * A port on loopback that nobody has: the preferred one, else the next free above it; any for 0. `taken` are ports this stack has
  * given out and whose servers may not listen yet.
  */
 export async function freePort(preferred: number, taken: Set<number>): Promise<number> {
+  if (preferred === 0) return anyPort();
   for (let port = preferred; port < Math.min(preferred + 200, 65_536); port++) {
     if (taken.has(port)) continue;
     taken.add(port); // before the first await: servers choose their ports side by side

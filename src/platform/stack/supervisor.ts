@@ -188,6 +188,9 @@ function adviceFor(log: string): string | undefined {
   if (/could not map anonymous shared memory|Cannot allocate memory/i.test(log)) {
     return 'Not enough memory is free; the stack needs about 2 GB.';
   }
+  if (/schema version|no such (table|column)/i.test(log)) {
+    return 'The data are of another version of this server: bring that one back, or start with --fresh, which deletes them.';
+  }
   return undefined;
 }
 
