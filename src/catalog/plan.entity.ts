@@ -18,7 +18,7 @@ export const PlanEntity = defineEntity({
     payInAdvance: p.boolean(),
     billChargesMonthly: p.boolean().nullable(),
     taxCodes: p.array(),
-    metadata: p.json<Record<string, string>>(),
+    metadata: p.json<Record<string, string>>().nullable(),
     createdAt: p.datetime(3),
     updatedAt: p.datetime(3),
     deletedAt: p.datetime(3).nullable(),
