@@ -65,7 +65,8 @@ function activeMoments(
   const moments: DueMoment[] = [];
   const inTrialAtStart = facts.trialEndsAt !== null && facts.trialEndsAt > startedAt;
   if (facts.payInAdvance && !inTrialAtStart && !facts.backdated) moments.push({ kind: 'starting', at: startedAt });
-  if (inTrialAtStart && facts.trialEndsAt !== null && facts.trialEndsAt >= facts.createdAt) moments.push({ kind: 'trial_end', at: facts.trialEndsAt });
+  if (inTrialAtStart && facts.trialEndsAt !== null && facts.trialEndsAt >= facts.createdAt)
+    moments.push({ kind: 'trial_end', at: facts.trialEndsAt });
   const billableFrom = Math.max(startedAt, facts.createdAt);
   // A trial may end exactly on a boundary, and that period is still to be closed.
   const closedUpTo = Math.max(billableFrom, done === null ? 0 : done.kind === 'period_end' ? done.at : done.at - 1);
