@@ -25,7 +25,7 @@ export interface Invoice {
   taxes_amount_cents: number;
   total_amount_cents: number;
   total_paid_amount_cents: number;
-  customer: { external_id: string; name: string };
+  customer: { external_id: string; name: string; applicable_timezone: string };
   billing_periods: { charges_from_datetime: string | null; charges_to_datetime: string | null }[];
   fees: Fee[];
 }

@@ -89,11 +89,13 @@ function units(text: string): string {
   return Number(text).toLocaleString('en-US', { maximumFractionDigits: 3 });
 }
 
-function period(invoice: Invoice): string {
-  const [billed] = invoice.billing_periods;
-  const from = billed?.charges_from_datetime?.slice(0, 10);
-  const to = billed?.charges_to_datetime?.slice(0, 10);
-  return from && to ? `${from} … ${to}` : (invoice.issuing_date ?? '');
+/** The days that were billed, as the customer's calendar names them. */
+function period({ billing_periods: [billed], issuing_date: issuedOn, customer }: Invoice): string {
+  const from = billed?.charges_from_datetime;
+  const to = billed?.charges_to_datetime;
+  if (!from || !to) return issuedOn ?? '';
+  const day = new Intl.DateTimeFormat('en-CA', { timeZone: customer.applicable_timezone, dateStyle: 'short' });
+  return `${day.format(new Date(from))} … ${day.format(new Date(to))}`;
 }
 
 function state(invoice: Invoice): string {
