@@ -1,7 +1,7 @@
-import { customers, year } from './cast.js';
+import { type CastSubscription, customers, year } from './cast.js';
 import { usageOfYear } from './usage.js';
 
-const subscriptions = Object.values(customers).flatMap((customer) => customer.subscriptions);
+const subscriptions: CastSubscription[] = Object.values(customers).flatMap((customer) => customer.subscriptions);
 const late = customers.polyglot.subscriptions[0]!;
 const months = usageOfYear(year, 10_000, subscriptions, late);
 const everything = months.flatMap(({ firstHalf, secondHalf, late }) => [...firstHalf, ...secondHalf, ...late]);
