@@ -112,6 +112,12 @@ describe('the period that contains an instant', () => {
     expect(daysOf(months, found)).toBe(days);
   });
 
+  it('stays in a period that started, when clocks go back over its first midnight', () => {
+    const months = calendar('monthly', 'anniversary', '2010-01-07T12:00:00Z', 'America/St_Johns');
+    // 7 November 00:00 is 02:30 UTC; at 00:01 clocks go back to 23:01 of the 6th.
+    expect(toIso(periodContaining(months, instant('2010-11-07T02:40:00Z')).from)).toBe('2010-11-07T02:30:00Z');
+  });
+
   it('takes the anchor’s local date: midnight UTC on 2 February is 1 February in New York', () => {
     const months = calendar('monthly', 'anniversary', '2021-02-02T00:00:00Z', 'America/New_York');
     expect(toIso(periodContaining(months, instant('2021-02-02T00:00:00Z')).from)).toBe('2021-02-01T05:00:00Z');

@@ -25,10 +25,7 @@ export interface BillingCalendar {
 }
 
 export function periodContaining(calendar: BillingCalendar, at: Instant): Period {
-  let number = guessPeriodNumber(calendar, at);
-  // Near a bound the local date may belong to the neighbour (clamped month ends, repeated hours at midnight).
-  while (at < startOf(calendar, number)) number -= 1;
-  while (at >= startOf(calendar, number + 1)) number += 1;
+  const number = numberOfPeriodAt(calendar, at);
   const found = period(startOf(calendar, number), startOf(calendar, number + 1));
   invariant(contains(found, at), 'The period found contains the instant asked for');
   return found;
@@ -46,7 +43,7 @@ export function periodEndingAt(calendar: BillingCalendar, boundary: Instant): Pe
 
 /** The period that ends where this one starts. */
 export function previousPeriod(calendar: BillingCalendar, current: Period): Period {
-  const number = numberOfPeriodFrom(calendar, current.from);
+  const number = numberOfPeriodAt(calendar, current.from);
   return period(startOf(calendar, number - 1), current.from);
 }
 
@@ -62,14 +59,17 @@ export function monthly(calendar: BillingCalendar): BillingCalendar {
 
 /** Days from the first to the last local day of a period, both counted: what the price of a full period is divided by. */
 export function daysOf(calendar: BillingCalendar, span: Period): number {
-  const number = numberOfPeriodFrom(calendar, span.from);
+  const number = numberOfPeriodAt(calendar, span.from);
   return epochDay(startDateOf(calendar, number + 1)) - epochDay(startDateOf(calendar, number));
 }
 
-function numberOfPeriodFrom(calendar: BillingCalendar, from: Instant): number {
-  let number = guessPeriodNumber(calendar, from);
-  while (from < startOf(calendar, number)) number -= 1;
-  while (from >= startOf(calendar, number + 1)) number += 1;
+/** Counts periods from the anchor, which starts number 0. */
+function numberOfPeriodAt(calendar: BillingCalendar, at: Instant): number {
+  let number = guessPeriodNumber(calendar, at);
+  // Months start on the anchor's day, so an earlier day of the month belongs to the period before.
+  while (at < startOf(calendar, number)) number -= 1;
+  // Where clocks go back over midnight (St. John's, until 2011) the local date is yesterday's again.
+  while (at >= startOf(calendar, number + 1)) number += 1;
   return number;
 }
 

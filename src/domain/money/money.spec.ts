@@ -49,6 +49,15 @@ describe('currencies', () => {
   });
 });
 
+describe('the one Decimal', () => {
+  it('rounds half away from zero, keeps 40 digits and prints no exponent', () => {
+    expect(['0.5', '2.5', '-2.5'].map((value) => new Decimal(value).toDecimalPlaces(0).toNumber())).toEqual([1, 3, -3]);
+    expect(new Decimal(1).div(3).toString()).toBe(`0.${'3'.repeat(40)}`);
+    expect(new Decimal('1e-30').toString()).toBe(`0.${'0'.repeat(29)}1`);
+    expect(new Decimal('1e30').toString()).toBe(`1${'0'.repeat(30)}`);
+  });
+});
+
 describe('decimals as text', () => {
   it.each([
     ['0', '0.0'],

@@ -61,6 +61,13 @@ describe('graduated', () => {
     expect(priced(byOne, units, { fullUnits: new Decimal(full) })).toEqual(expected);
   });
 
+  it('prorated: a tier once reached keeps its flat amount when its units go', () => {
+    const step = (units: number, prorated: number) => ({ units: new Decimal(units), prorated: new Decimal(prorated) });
+    const proratedSteps = [step(15, 15), step(-10, -5)];
+    // 10 × 10 + 5 × 5, minus half of 5 × 5 + 5 × 10, and the flat amounts of both tiers.
+    expect(priced(byOne, '10', { proratedSteps })).toEqual(['92.5', '18.5']);
+  });
+
   const touching = model('graduated', {
     graduated_ranges: [range(0, 0.1, '10', '0'), range(0.1, 1, '5', '1'), range(1, null, '2', '0')],
   });

@@ -3,7 +3,6 @@ import { invariant } from '../invariant.js';
 import { railsDecimal } from '../money/decimal-string.js';
 import { ratioOrZero, type Decimal } from '../money/decimal.js';
 import type { MeteredUsage, RatedAmount } from './rated-amount.js';
-import { tiersTouch } from './tiers.js';
 
 /**
  * All units have the price of the one tier that the total hits; its flat amount is due even at 0 units. A prorated charge
@@ -29,10 +28,12 @@ export function rateVolume(model: VolumeModel, usage: MeteredUsage): RatedAmount
   };
 }
 
-/** Tiers by whole units take the next whole unit of a fraction: 100.5 is in 101-200. Touching tiers need no such step. */
+/**
+ * The first tier that reaches up to the units. Of tiers by one (0-100, 101-200) the second takes what lies between them:
+ * 100.5 units are past 100, as if rounded up to the next whole unit.
+ */
 function tierHit(ranges: readonly PricedRange[], units: Decimal): PricedRange {
-  const position = tiersTouch(ranges) ? units : units.ceil();
-  const tier = ranges.find(({ toValue }) => toValue === null || position.lessThanOrEqualTo(toValue));
+  const tier = ranges.find(({ toValue }) => toValue === null || units.lessThanOrEqualTo(toValue));
   invariant(tier, 'The last tier of a volume price is open');
   return tier;
 }
