@@ -1,20 +1,10 @@
-import {
-  type CanActivate,
-  createParamDecorator,
-  type ExecutionContext,
-  Injectable,
-  SetMetadata,
-} from '@nestjs/common';
+import { type CanActivate, createParamDecorator, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
+import { OPEN } from '../platform/http/access.js';
 import { notFound } from '../platform/http/errors.js';
 import { isStorable } from '../platform/http/request.pipe.js';
 import { ApiKeys, type AuthenticatedOrganization } from './api-keys.js';
-
-const OPEN = 'billow.open';
-
-/** A route without an API key: health, documentation, what has a token of its own. */
-export const WithoutApiKey = () => SetMetadata(OPEN, true);
 
 type AuthenticatedRequest = FastifyRequest & { organization?: AuthenticatedOrganization };
 

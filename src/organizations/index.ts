@@ -1,5 +1,5 @@
 export { AdminController } from './admin.controller.js';
-export { ApiKeyGuard, Organization, WithoutApiKey } from './api-key.guard.js';
+export { ApiKeyGuard, Organization } from './api-key.guard.js';
 export { ApiKeys, bearerToken, issueApiKey, type AuthenticatedOrganization } from './api-keys.js';
 export { OrganizationEntity, type OrganizationRow } from './organization.entity.js';
 export { graceDays, paymentTermDays } from './organization-input.js';

@@ -1,0 +1,98 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import {
+  BillableMetricsController,
+  BillableMetricsService,
+  MetricDefinitions,
+  PlansController,
+  PlansService,
+  SubscriptionsOfPlan,
+} from './catalog/index.js';
+import { CustomersController, CustomersService, GraceOfCustomer, SubscriptionsOfCustomer } from './customers/index.js';
+import { EventsController } from './ingestion/index.js';
+import { CurrentUsageController } from './invoicing/current-usage.controller.js';
+import { CurrentUsageService } from './invoicing/current-usage.service.js';
+import { FeesController } from './invoicing/fees.controller.js';
+import { InvoicesController } from './invoicing/invoices.controller.js';
+import { InvoiceCommands } from './invoicing/ports.js';
+import {
+  AdminController,
+  ApiKeyGuard,
+  ApiKeys,
+  GraceOfOrganization,
+  OrganizationsController,
+  TaxesController,
+} from './organizations/index.js';
+import type { Config } from './platform/config.js';
+import { Database } from './platform/database/database.js';
+import { HealthController } from './platform/http/health.controller.js';
+import { ProblemFilter } from './platform/http/problem.filter.js';
+import type { ReadinessProbe } from './platform/http/readiness.js';
+import { RequestPipe } from './platform/http/request.pipe.js';
+import { CONFIG, LOGGER, READINESS_PROBES } from './platform/http/tokens.js';
+import type { Logger } from './platform/logging/logger.js';
+import { SubscriptionsService } from './subscriptions/ports.js';
+import { SubscriptionsController } from './subscriptions/subscriptions.controller.js';
+import { TestClocksController } from './test-clocks/test-clocks.controller.js';
+import { TestClocks } from './test-clocks/test-clocks.service.js';
+
+/** What the API's controllers stand on, made by the wiring (or by a test). */
+export interface ApiServices {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly database: Database;
+  readonly apiKeys: ApiKeys;
+  readonly probes: readonly ReadinessProbe[];
+  readonly metricDefinitions: MetricDefinitions;
+  readonly subscriptions: SubscriptionsService;
+  readonly invoiceCommands: InvoiceCommands;
+  readonly currentUsage: CurrentUsageService;
+  readonly testClocks: TestClocks;
+}
+
+/** Every room of the API. What one capability needs of another it asks of a port of its own; here they are bound. */
+@Module({})
+export class ApiModule {
+  static with(services: ApiServices): DynamicModule {
+    return {
+      module: ApiModule,
+      controllers: [
+        HealthController,
+        AdminController,
+        OrganizationsController,
+        TaxesController,
+        BillableMetricsController,
+        PlansController,
+        CustomersController,
+        SubscriptionsController,
+        EventsController,
+        CurrentUsageController,
+        InvoicesController,
+        FeesController,
+        TestClocksController,
+      ],
+      providers: [
+        { provide: CONFIG, useValue: services.config },
+        { provide: LOGGER, useValue: services.logger },
+        { provide: READINESS_PROBES, useValue: services.probes },
+        { provide: Database, useValue: services.database },
+        { provide: ApiKeys, useValue: services.apiKeys },
+        { provide: MetricDefinitions, useValue: services.metricDefinitions },
+        { provide: SubscriptionsService, useValue: services.subscriptions },
+        { provide: SubscriptionsOfPlan, useExisting: SubscriptionsService },
+        { provide: SubscriptionsOfCustomer, useExisting: SubscriptionsService },
+        { provide: InvoiceCommands, useValue: services.invoiceCommands },
+        { provide: GraceOfCustomer, useExisting: InvoiceCommands },
+        { provide: GraceOfOrganization, useExisting: InvoiceCommands },
+        { provide: CurrentUsageService, useValue: services.currentUsage },
+        { provide: TestClocks, useValue: services.testClocks },
+        BillableMetricsService,
+        PlansService,
+        CustomersService,
+        { provide: APP_GUARD, useClass: ApiKeyGuard },
+        { provide: APP_PIPE, useClass: RequestPipe },
+        { provide: APP_FILTER, useClass: ProblemFilter },
+      ],
+    };
+  }
+}
