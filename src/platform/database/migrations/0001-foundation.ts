@@ -17,6 +17,8 @@ export class Foundation extends Migration {
       exception when duplicate_object or unique_violation then null;
       end $$`);
     this.addSql(`do $$ begin execute format('grant billow_tenant to %I', current_user); end $$`);
+    // A schema that was not made by initdb is closed to everybody but its owner.
+    this.addSql(`do $$ begin execute format('grant usage on schema %I to billow_tenant', current_schema()); end $$`);
     for (const statement of statements()) this.addSql(statement);
     for (const table of tenantTables) {
       this.addSql(`alter table ${table} enable row level security`);
