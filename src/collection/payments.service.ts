@@ -177,6 +177,9 @@ export class PaymentsService {
           ? { kind: 'answer', result: noGateway(attempt, NO_METHOD) }
           : { kind: 'find_method', gateway, providerCustomerId: customer.providerCustomerId };
       }
+      if (method.length > LONGEST_METHOD) {
+        return { kind: 'answer', result: noGateway(attempt, "The id of the customer's payment method is too long.") };
+      }
 
       const row = em.create(PaymentEntity, {
         id: randomUUID(),
@@ -280,6 +283,8 @@ export type RefreshResult =
   | { readonly kind: 'not_ours' }
   | { readonly kind: 'unanswered'; readonly reason: string };
 
+/** Gateways' ids have some thirty characters; more would not fit into the idempotency key. */
+const LONGEST_METHOD = 128;
 const NO_METHOD = 'The customer has no payment method.';
 
 /** The calls to the gateway, outside of any transaction. */

@@ -153,6 +153,13 @@ describe('What Stripe answers', () => {
     await useMethod(database, quick, 'pm_card_visa');
     expect(await attempt(quick)).toMatchObject({ kind: 'paid', attempt: 1 });
     expect(stripe.charged(secretKey)).toHaveLength(1);
+
+    const close = await stripeInvoice({ method: 'pm_card_authenticationRequired' });
+    await attempt(close);
+    await useMethod(database, close, 'pm_card_visa');
+    stripe.beforeNextCancel(() => stripe.complete(secretKey, stripe.intents(secretKey)[0]!.id));
+    expect(await attempt(close)).toMatchObject({ kind: 'paid', attempt: 1 });
+    expect(stripe.charged(secretKey)).toHaveLength(2);
   });
 
   it('a card of which it knows nothing needs a new one; a small amount cannot be charged', async () => {
@@ -185,6 +192,7 @@ describe('An answer that never comes', () => {
 
   it('before the charge: Stripe has no trace of it, so it is sent again with the same key', async () => {
     const invoice = await stripeInvoice();
+    const another = await stripeInvoice();
     stripe.failRequests(1);
 
     expect(await attempt(invoice)).toMatchObject({
@@ -192,11 +200,13 @@ describe('An answer that never comes', () => {
       message: expect.stringContaining('StripeAPIError'),
     });
     expect(stripe.intents(secretKey)).toEqual([]);
+    // The same customer pays another invoice of the same amount: that is not an answer about this one.
+    expect(await attempt(another)).toMatchObject({ kind: 'paid' });
 
     expect(await attempt(invoice)).toMatchObject({ kind: 'paid', attempt: 1 });
-    const sent = stripe.requests.filter(({ method }) => method === 'POST');
-    expect(sent).toHaveLength(2);
-    expect(sent[1]).toEqual(sent[0]);
+    const [first, , second] = stripe.requests.filter(({ method }) => method === 'POST');
+    expect(second).toEqual(first);
+    expect(stripe.charged(secretKey)).toHaveLength(2);
   });
 
   it('to the question either: stays unknown, and nothing is charged', async () => {
@@ -205,6 +215,18 @@ describe('An answer that never comes', () => {
     await attempt(invoice);
     expect(await attempt(invoice)).toMatchObject({ kind: 'unknown' });
     expect(stripe.intents(secretKey)).toEqual([]);
+  });
+
+  it('because the line is slow, while a second worker makes the same attempt: charged once', async () => {
+    const invoice = await stripeInvoice();
+    const charged = stripe.holdNextAnswer();
+    const slow = attempt(invoice);
+    await charged;
+    expect(await attempt(invoice)).toMatchObject({ kind: 'paid' });
+    stripe.releaseAnswers();
+    expect(await slow).toMatchObject({ kind: 'paid' });
+    expect(stripe.charged(secretKey)).toHaveLength(1);
+    expect(await booksOf(database, invoice)).toMatchObject({ total_paid_amount_cents: 12_900, collection_attempts: 1 });
   });
 
   it('when too busy (429): unknown, not declined', async () => {

@@ -307,6 +307,23 @@ describe('A card that needs its holder', () => {
   });
 });
 
+describe("The sandbox's books", () => {
+  it('hold one charge for a key: the same key gets the same answer, also when the first one was lost', async () => {
+    const invoice = await issuedInvoice(database, { method: 'pm_card_outage' });
+    await attempt(invoice, 1, march(1));
+    const [request] = gateway.charges;
+    const sandbox = new SandboxGateway(database);
+
+    const [again, oncemore] = [await sandbox.charge(request!), await sandbox.charge(request!)];
+    expect(again).toEqual({ kind: 'paid', paymentId: expect.stringMatching(/^sbx_/) });
+    expect(oncemore).toEqual(again);
+    await expect(sandbox.charge({ ...request!, amountCents: 1 })).rejects.toThrow(
+      'One idempotency key names one charge',
+    );
+    expect((await booksOf(database, invoice)).charges).toEqual([{ status: 'succeeded', amount_cents: 12_900 }]);
+  });
+});
+
 describe('Nothing is charged', () => {
   it.each([
     ['a draft', { status: 'draft' as const }, 'Nothing to collect: the invoice is draft', 'pending'],
@@ -332,6 +349,7 @@ describe('Nothing is charged', () => {
       'No gateway is connected for the payment provider "adyen".',
     ],
     ['no card', { method: null }, 'The customer has no payment method.'],
+    ['a card whose id is no id', { method: 'x'.repeat(300) }, "The id of the customer's payment method is too long."],
   ])('with %s', async (_, options, message) => {
     const invoice = await issuedInvoice(database, options);
     expect(await attempt(invoice, 1, march(1))).toMatchObject({ kind: 'no_gateway', nextAttempt: 1, message });

@@ -49,6 +49,9 @@ export class StripeFake {
   private readonly accounts = new Map<string, Account>();
   private lost = 0;
   private failing: { times: number; status: number } = { times: 0, status: 500 };
+  private holding: (() => void) | undefined;
+  private readonly held: (() => void)[] = [];
+  private quickHolder: (() => void) | undefined;
 
   private constructor(private readonly server: Server) {}
 
@@ -64,6 +67,7 @@ export class StripeFake {
   }
 
   async stop(): Promise<void> {
+    this.releaseAnswers();
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
   }
@@ -76,6 +80,23 @@ export class StripeFake {
   /** The next `times` requests are answered with an error before anything is done. */
   failRequests(times: number, status = 500): void {
     this.failing = { times, status };
+  }
+
+  /**
+   * The next POST is carried out and its answer kept back, as on a slow line: the moment in which a caller can be killed.
+   * Resolves when it is reached; `releaseAnswers` sends what was kept.
+   */
+  holdNextAnswer(): Promise<void> {
+    return new Promise((reached) => (this.holding = reached));
+  }
+
+  releaseAnswers(): void {
+    for (const release of this.held.splice(0)) release();
+  }
+
+  /** Runs right before the next cancellation is looked at: somebody else was quicker. */
+  beforeNextCancel(action: () => void): void {
+    this.quickHolder = action;
   }
 
   addCustomer(secretKey: string, id: string, methods: string[] = [], defaultMethod: string | null = null): void {
@@ -147,12 +168,23 @@ export class StripeFake {
       this.failing.times -= 1;
       return send(response, refusal(this.failing.status, 'api_error', 'Something went wrong on our end.'));
     }
+    if (url.pathname.endsWith('/cancel')) {
+      this.quickHolder?.();
+      this.quickHolder = undefined;
+    }
     const secretKey = authorization?.replace('Bearer ', '') ?? '';
     const answer = this.once(secretKey, idempotencyKey, method, url.pathname, form);
     if (method === 'POST' && this.lost > 0) {
       this.lost -= 1;
       request.socket.destroy();
       return;
+    }
+    if (method === 'POST' && this.holding !== undefined) {
+      const reached = this.holding;
+      this.holding = undefined;
+      const released = new Promise<void>((resolve) => this.held.push(resolve));
+      reached();
+      await released;
     }
     send(response, answer);
   }
