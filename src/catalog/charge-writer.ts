@@ -33,6 +33,7 @@ export async function replaceCharges(
   const staying = new Set([...kept.values()].map((charge) => charge?.id));
   for (const charge of current) if (!staying.has(charge.id)) charge.deletedAt = now;
 
+  const written: { charge: ChargeRow; filters: readonly FilterTerms[] | null }[] = [];
   for (const [position, input] of inputs.entries()) {
     const metric = metrics.get(input.billable_metric_id)!;
     const terms = chargeTerms(input, metric);
@@ -48,8 +49,11 @@ export async function replaceCharges(
     if (input.invoice_display_name !== undefined || !existing) charge.invoiceDisplayName = input.invoice_display_name ?? null;
     if (input.tax_codes != null) charge.taxCodes = input.tax_codes;
     charge.updatedAt = now;
-    if (input.filters !== undefined) await replaceFilters(em, charge, terms.filters, now);
+    written.push({ charge, filters: input.filters === undefined ? null : terms.filters });
   }
+  // Filters point at charges by id only, so the charges have to be there first.
+  await em.flush();
+  for (const { charge, filters } of written) if (filters !== null) await replaceFilters(em, charge, filters, now);
   await em.flush();
 }
 
@@ -119,6 +123,8 @@ async function replaceFilters(
   wanted: readonly FilterTerms[],
   now: Date,
 ): Promise<void> {
+  // Rows know each other by id only, so the order in which they are written is ours: a filter comes after its charge.
+  await em.flush();
   const current: ChargeFilterRow[] = await em.find(ChargeFilterEntity, { chargeId: charge.id });
   const staying = new Set<ChargeFilterRow>();
   for (const [position, terms] of wanted.entries()) {

@@ -14,6 +14,7 @@ export const pageQuery = {
 function pageNumber(fallback: number, max: number) {
   return z
     .unknown()
+    .optional()
     .transform((value) => {
       const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : fallback;
       return number < 1 ? fallback : Math.min(number, max);
