@@ -16,7 +16,7 @@ import { TemporalWaker } from './orchestration/temporal-waker.js';
 import { ApiKeys } from './organizations/index.js';
 import type { Config } from './platform/config.js';
 import { Database } from './platform/database/database.js';
-import { acceptOnlyJson, BODY_LIMIT } from './platform/http/json-parser.js';
+import { acceptOnlyJson, answerAfterRefusedBody, BODY_LIMIT } from './platform/http/json-parser.js';
 import { problemOf } from './platform/http/problem-of.js';
 import { createLogger } from './platform/logging/logger.js';
 import { NatsLink } from './platform/nats/nats-link.js';
@@ -99,6 +99,7 @@ export async function createApi(
   });
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
   acceptOnlyJson(fastify);
+  answerAfterRefusedBody(fastify);
   const app = await NestFactory.create<NestFastifyApplication>(ApiModule.with(services), adapter, {
     logger: false,
     bodyParser: false,
