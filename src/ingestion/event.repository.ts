@@ -34,7 +34,10 @@ export async function listEvents(
 ): Promise<Page<EventRow>> {
   const { where, values } = conditions(organizationId, filters);
   const { limit, offset } = limits(request);
-  const [count] = await em.execute<{ total: string }[]>(`select count(*) as total from events event where ${where}`, values);
+  const [count] = await em.execute<{ total: string }[]>(
+    `select count(*) as total from events event where ${where}`,
+    values,
+  );
   const totalCount = Number(count?.total ?? 0);
   if (offset >= totalCount) return { items: [], totalCount };
   // The subscriptions are looked up for the page alone.
@@ -49,7 +52,11 @@ export async function listEvents(
 }
 
 /** The first stored event of a transaction id; it may be used again on another subscription. */
-export async function findEvent(em: EntityManager, organizationId: string, transactionId: string): Promise<EventRow | null> {
+export async function findEvent(
+  em: EntityManager,
+  organizationId: string,
+  transactionId: string,
+): Promise<EventRow | null> {
   const { first, last } = eventIdRange(organizationId, transactionId);
   const [row] = await em.execute<EventRow[]>(
     `select ${COLUMNS} from events event ${MATCHING_SUBSCRIPTION}
@@ -71,7 +78,8 @@ function conditions(organizationId: string, filters: EventFilters): { where: str
     add('event.external_subscription_id = ?', filters.externalSubscriptionId);
   }
   if (filters.code !== undefined) add('event.code = ?', filters.code);
-  if (filters.timestampFrom !== undefined) add('event."timestamp" >= ?::timestamptz', filters.timestampFrom.toISOString());
+  if (filters.timestampFrom !== undefined)
+    add('event."timestamp" >= ?::timestamptz', filters.timestampFrom.toISOString());
   if (filters.timestampTo !== undefined) add('event."timestamp" <= ?::timestamptz', filters.timestampTo.toISOString());
   if (filters.fromStartedAt === true) {
     where.push(`event."timestamp" >= (

@@ -157,7 +157,12 @@ function addSubmissions(
   for (let i = 0; i < lines.length; i += 1) {
     const size = Buffer.byteLength(lines[i]!) + 1;
     if (i > start && bytes + size > MESSAGE_BYTES) {
-      parts.push({ partition, bytes, events: i - start, group: encodeGroup(organizationId, receivedAt, lines.slice(start, i)) });
+      parts.push({
+        partition,
+        bytes,
+        events: i - start,
+        group: encodeGroup(organizationId, receivedAt, lines.slice(start, i)),
+      });
       start = i;
       bytes = 0;
     }
@@ -168,7 +173,9 @@ function addSubmissions(
 }
 
 function root(body: unknown, key: string): unknown {
-  return typeof body === 'object' && body !== null && !Array.isArray(body) ? (body as Record<string, unknown>)[key] : undefined;
+  return typeof body === 'object' && body !== null && !Array.isArray(body)
+    ? (body as Record<string, unknown>)[key]
+    : undefined;
 }
 
 function isEmpty(value: object): boolean {

@@ -22,8 +22,6 @@ export async function frozenTimes(
     ),
   );
   return new Map(
-    rows
-      .filter((row) => row.frozen_at !== null)
-      .map((row) => [row.external_id, new Date(row.frozen_at).getTime()]),
+    rows.filter((row) => row.frozen_at !== null).map((row) => [row.external_id, new Date(row.frozen_at).getTime()]),
   );
 }

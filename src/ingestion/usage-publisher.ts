@@ -103,7 +103,13 @@ export class UsagePublisher {
       const request: Request = { open: parts.length, resolve, reject };
       for (const part of parts) {
         const lane = this.lanes[part.partition]!;
-        lane.waiting.push({ partition: part.partition, group: part.group, bytes: part.bytes, events: part.events, request });
+        lane.waiting.push({
+          partition: part.partition,
+          group: part.group,
+          bytes: part.bytes,
+          events: part.events,
+          request,
+        });
         this.schedule(lane);
       }
     });
@@ -154,7 +160,10 @@ export class UsagePublisher {
     for (;;) {
       try {
         const js = this.link.connected && this.client ? this.client.js : await this.connected(deadline);
-        await js.publish(subject, payload, { msgID, timeout: Math.max(1, Math.min(ATTEMPT_MS, deadline - Date.now())) });
+        await js.publish(subject, payload, {
+          msgID,
+          timeout: Math.max(1, Math.min(ATTEMPT_MS, deadline - Date.now())),
+        });
         return;
       } catch (error) {
         // A refusal (a full store) is an answer; silence and lost connections are worth asking again.

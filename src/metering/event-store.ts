@@ -407,9 +407,15 @@ function statementText({ metered, ordered, unique, unmetered }: Parts): string {
         from (
           select organization_id, external_subscription_id, min(at_ms) as first_ms from metered group by 1, 2
         ) as touched
-        join billing_periods period on period.organization_id = touched.organization_id
-          and period.external_subscription_id = touched.external_subscription_id
-          and period.charges_to_at > to_timestamp(touched.first_ms / 1000)
+        cross join lateral (
+          select id, organization_id, external_subscription_id, invoice_id, charges_from_at, charges_to_at
+            from billing_periods
+           where organization_id = touched.organization_id
+             and external_subscription_id = touched.external_subscription_id
+             and charges_to_at > to_timestamp(touched.first_ms / 1000)
+          /* One index probe a subscription, whatever the planner believes about the size of the batch. */
+          offset 0
+        ) as period
         join metered on metered.organization_id = period.organization_id
           and metered.external_subscription_id = period.external_subscription_id
           and period.charges_from_at <= to_timestamp(metered.at_ms / 1000)

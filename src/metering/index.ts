@@ -5,6 +5,12 @@ export { lockPartitionShared, partitionLockKey } from './locks.js';
 export { MetricDefinitions } from './metric-definitions.js';
 export { type ConsumerCounts, UsageConsumer } from './usage-consumer.js';
 export { encodeEvent, encodeGroup, encodeMessage, type EventJson } from './usage-message.js';
-export { type TransactionsRequest, type UsageGroup, UsageReader, type UsageRange, type UsageRequest } from './usage-reader.js';
+export {
+  type TransactionsRequest,
+  type UsageGroup,
+  UsageReader,
+  type UsageRange,
+  type UsageRequest,
+} from './usage-reader.js';
 export { readWatermarks } from './watermarks.js';
 export { type UsageDifference, type UsageVerification, verifyUsage, type VerifyUsageOptions } from './verify.js';

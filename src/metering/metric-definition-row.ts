@@ -1,4 +1,9 @@
-import type { AggregationKind, MetricDefinition, MetricFilter, RoundingFunction } from '../domain/catalog/billable-metric.js';
+import type {
+  AggregationKind,
+  MetricDefinition,
+  MetricFilter,
+  RoundingFunction,
+} from '../domain/catalog/billable-metric.js';
 
 /** The columns of `billable_metrics` that metering looks at, as the driver hands them over. */
 export interface MetricDefinitionRow {

@@ -29,7 +29,11 @@ export class MetricDefinitions {
 }
 
 /** Null when it is deleted. */
-async function loadMetric(em: EntityManager, organizationId: string, metricId: string): Promise<MetricDefinition | null> {
+async function loadMetric(
+  em: EntityManager,
+  organizationId: string,
+  metricId: string,
+): Promise<MetricDefinition | null> {
   const [row] = await em.execute<MetricDefinitionRow[]>(
     `select ${METRIC_DEFINITION_COLUMNS} from billable_metrics where organization_id = ? and id = ? and deleted_at is null`,
     [organizationId, metricId],

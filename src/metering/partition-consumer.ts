@@ -59,7 +59,10 @@ export class PartitionConsumer {
    */
   async session(signal: AbortSignal, owned: () => void): Promise<void> {
     const { databaseUrl, link } = this.options;
-    const client = new pg.Client({ connectionString: databaseUrl, application_name: `billow consumer ${this.partition}` });
+    const client = new pg.Client({
+      connectionString: databaseUrl,
+      application_name: `billow consumer ${this.partition}`,
+    });
     const broken = new AbortController();
     client.on('error', (error) => broken.abort(error));
     try {
@@ -94,14 +97,21 @@ export class PartitionConsumer {
     await ensureUsageStreams(jsm, this.options, await readWatermarks(client));
     await this.position(jsm, watermark);
     const consumer = await jetstream(connection).consumers.get(usageStream(this.partition), METERING_CONSUMER);
-    const messages = await consumer.consume({ max_bytes: AHEAD_BYTES, expires: 30_000, abort_on_missing_resource: true });
+    const messages = await consumer.consume({
+      max_bytes: AHEAD_BYTES,
+      expires: 30_000,
+      abort_on_missing_resource: true,
+    });
     const stop = () => messages.stop();
     // What was on its way when the connection broke would come again only after a while, behind what follows it.
     const unfollow = link.onChange(stop);
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
     const inbox = new Inbox(messages, watermark, (missing) =>
-      logger.error({ partition: this.partition, ...missing }, 'messages are missing from the log: somebody removed them'),
+      logger.error(
+        { partition: this.partition, ...missing },
+        'messages are missing from the log: somebody removed them',
+      ),
     );
     const reading = inbox.fill();
     // A failure of reading is heard by who takes from the inbox.

@@ -3,7 +3,12 @@ import type { Dimensions } from '../domain/catalog/charge-filter.js';
 import { instant, type Instant } from '../domain/calendar/instant.js';
 import { partialOf } from '../domain/metering/aggregate.js';
 import { dimensionsKey, type MeteredEvent, type Operation } from '../domain/metering/metered-event.js';
-import { EMPTY_PARTIAL, type LatestOperation, mergeAll, type PartialAggregate } from '../domain/metering/partial-aggregate.js';
+import {
+  EMPTY_PARTIAL,
+  type LatestOperation,
+  mergeAll,
+  type PartialAggregate,
+} from '../domain/metering/partial-aggregate.js';
 import { Decimal, ZERO } from '../domain/money/decimal.js';
 import type { EntityManager } from '../platform/database/database.js';
 import { plainArray, textArray } from './array-literal.js';

@@ -146,7 +146,11 @@ async function compare(
   // A code that is listed although it is counted by now costs a look and nothing else; only a missing one is wrong.
   const unlisted = [...rebuilt.unmetered].filter((code) => !codes.has(code));
   return [
-    ...differing(buckets, rebuilt.buckets, bucketText).map((found) => ({ ...place, table: 'usage_buckets' as const, ...found })),
+    ...differing(buckets, rebuilt.buckets, bucketText).map((found) => ({
+      ...place,
+      table: 'usage_buckets' as const,
+      ...found,
+    })),
     ...differing(uniques, rebuilt.uniques, uniqueText).map((found) => ({
       ...place,
       table: 'usage_unique_values' as const,
