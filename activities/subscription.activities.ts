@@ -95,7 +95,9 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
   ): Promise<Outcome> {
     const subscription = await em.findOneOrFail(SubscriptionEntity, { id: input.subscriptionId });
     const plan = await loadRatedPlan(em, subscription.planId);
-    const context = await loadBillingContext(em, input.organizationId, subscription.customerId);
+    const terms = await loadBillingContext(em, input.organizationId, subscription.customerId);
+    // Nothing more can come to the last invoice of a deleted plan, so it waits for nothing.
+    const context = plan.row.deletedAt == null ? terms : { ...terms, graceDays: 0 };
     const at = new Date(input.due.at);
     const step: Step = { em, input, at, subscription, plan, context, partition };
 

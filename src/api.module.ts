@@ -3,6 +3,7 @@ import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import {
   BillableMetricsController,
   BillableMetricsService,
+  DraftsOfPlan,
   MetricDefinitions,
   PlansController,
   PlansService,
@@ -80,6 +81,7 @@ export class ApiModule {
         { provide: MetricDefinitions, useValue: services.metricDefinitions },
         { provide: SubscriptionsService, useValue: services.subscriptions },
         { provide: SubscriptionsOfPlan, useExisting: SubscriptionsService },
+        { provide: DraftsOfPlan, useExisting: InvoiceCommands },
         { provide: SubscriptionsOfCustomer, useExisting: SubscriptionsService },
         { provide: InvoiceCommands, useValue: services.invoiceCommands },
         { provide: GraceOfCustomer, useExisting: InvoiceCommands },

@@ -8,7 +8,7 @@ import { replaceCharges } from './charge-writer.js';
 import { type PlanView, planViews } from './plan-view.js';
 import { PlanEntity, type PlanRow } from './plan.entity.js';
 import type { PlanChanges, PlanCreation } from './plan.input.js';
-import { SubscriptionsOfPlan } from './ports.js';
+import { DraftsOfPlan, SubscriptionsOfPlan } from './ports.js';
 import { refuseChanges } from './refuse-changes.js';
 
 /** What a subscription costs. Issued fees keep the price they were made with, so a change concerns what is still to be billed. */
@@ -17,6 +17,7 @@ export class PlansService {
   constructor(
     private readonly database: Database,
     private readonly subscriptions: SubscriptionsOfPlan,
+    private readonly drafts: DraftsOfPlan,
   ) {}
 
   create(organizationId: string, input: PlanCreation): Promise<PlanView> {
@@ -89,13 +90,14 @@ export class PlansService {
     const living = (em: EntityManager) =>
       findPlan(em, organizationId, code).then((plan) => livingSubscriptions(em, plan.id));
     await this.terminate(organizationId, await this.database.tenant(organizationId, living));
-    const { view, left } = await this.database.tenant(organizationId, async (em) => {
+    const { view, left, planId } = await this.database.tenant(organizationId, async (em) => {
       const plan = await findPlan(em, organizationId, code);
       plan.deletedAt = new Date();
       await em.flush();
-      return { view: await viewOf(em, plan), left: await livingSubscriptions(em, plan.id) };
+      return { view: await viewOf(em, plan), left: await livingSubscriptions(em, plan.id), planId: plan.id };
     });
     await this.terminate(organizationId, left);
+    await this.drafts.finalizeDraftsOfPlan(organizationId, planId);
     return view;
   }
 

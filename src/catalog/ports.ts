@@ -8,6 +8,11 @@ export abstract class MetricDefinitions {
   abstract changed(em: EntityManager, organizationId: string, metricId: string): Promise<void>;
 }
 
+/** What a deleted plan has billed so far is issued at once: nothing more can come to its drafts. */
+export abstract class DraftsOfPlan {
+  abstract finalizeDraftsOfPlan(organizationId: string, planId: string): Promise<void>;
+}
+
 /** Deleting a plan ends the subscriptions that are on it. */
 export abstract class SubscriptionsOfPlan {
   abstract terminate(

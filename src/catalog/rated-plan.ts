@@ -43,7 +43,14 @@ export async function loadRatedPlan(em: EntityManager, planId: string): Promise<
     const filters = filterRows.filter((filter) => filter.chargeId === charge.id);
     return { charge: toCharge(charge, metricRow, filters), row: charge, metricRow, filterRows: filters };
   });
-  return { plan: toPlan(row, charges.map(({ charge }) => charge)), row, charges };
+  return {
+    plan: toPlan(
+      row,
+      charges.map(({ charge }) => charge),
+    ),
+    row,
+    charges,
+  };
 }
 
 /** A metric as metering and rating see it. */

@@ -14,6 +14,9 @@ export abstract class InvoiceCommands {
 
   abstract retryPayment(organizationId: string, invoiceId: string): Promise<void>;
 
+  /** A deleted plan bills nothing any more: the drafts that have its fees are issued at once. */
+  abstract finalizeDraftsOfPlan(organizationId: string, planId: string): Promise<void>;
+
   /** The grace period that applies to a customer has changed: drafts take on the new day of finalization. */
   abstract graceChanged(organizationId: string, customerId: string): Promise<void>;
 }

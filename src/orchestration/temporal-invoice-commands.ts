@@ -11,7 +11,9 @@ import { CustomerEntity } from '../customers/customer.entity.js';
 import { graceEndsAt } from '../domain/invoicing/dates.js';
 import { canFinalize, canRetryPayment, canVoid, type Decision } from '../domain/invoicing/invoice-states.js';
 import { instant } from '../domain/calendar/instant.js';
+import type { DueMomentRow } from '../due-moments/due-moment.entity.js';
 import type { Waker } from '../due-moments/due-moments.js';
+import { BillingPeriodEntity } from '../invoicing/billing-period.entity.js';
 import { loadBillingContext } from '../invoicing/billing-context.js';
 import { storeInvoiceDue } from '../invoicing/invoice-due.js';
 import { InvoiceEntity, type InvoiceRow } from '../invoicing/invoice.entity.js';
@@ -55,6 +57,25 @@ export class TemporalInvoiceCommands extends InvoiceCommands {
 
   retryPayment(organizationId: string, invoiceId: string): Promise<void> {
     return this.command(organizationId, invoiceId, 'retry_payment', (invoice) => sendIf(canRetryPayment(invoice)));
+  }
+
+  async finalizeDraftsOfPlan(organizationId: string, planId: string): Promise<void> {
+    const moments = await this.database.tenant(organizationId, async (em) => {
+      const periods = await em.find(BillingPeriodEntity, { planId, invoiceId: { $ne: null } });
+      const invoiceIds = [...new Set(periods.flatMap(({ invoiceId }) => (invoiceId == null ? [] : [invoiceId])))];
+      const drafts = await em.find(InvoiceEntity, { id: { $in: invoiceIds }, status: 'draft' });
+      const stored: DueMomentRow[] = [];
+      for (const draft of drafts) {
+        const { customer } = await loadBillingContext(em, organizationId, draft.customerId);
+        draft.finalizeAt = await presentOn(em, customer.testClockId);
+        const due = { kind: 'finalize' as const, at: draft.finalizeAt };
+        const moment = await storeInvoiceDue(em, draft, customer, due, { known: false });
+        if (moment !== null) stored.push(moment);
+      }
+      await em.flush();
+      return stored;
+    });
+    await this.waker.wake(moments);
   }
 
   async graceChanged(organizationId: string, customerId: string): Promise<void> {

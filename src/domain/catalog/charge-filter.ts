@@ -15,7 +15,7 @@ export interface ChargeFilter {
 export type Dimensions = Readonly<Record<string, string | null>>;
 
 /**
- * The filter that prices usage with these dimensions: the matching one with most keys, the first declared among equals;
+ * The filter that prices usage with these dimensions: the matching one with most keys, then with fewest values, then the first;
  * `null` means the charge's own price (reference 2.3). Usage therefore belongs to exactly one price.
  */
 export function matchFilter<Filter extends Pick<ChargeFilter, 'values'>>(
@@ -23,15 +23,23 @@ export function matchFilter<Filter extends Pick<ChargeFilter, 'values'>>(
   dimensions: Dimensions,
 ): Filter | null {
   let best: Filter | null = null;
-  let bestKeys = -1;
   for (const filter of filters) {
-    const keys = Object.keys(filter.values).length;
-    if (keys > bestKeys && matches(filter, dimensions)) {
-      best = filter;
-      bestKeys = keys;
-    }
+    if (matches(filter, dimensions) && (best === null || isMoreSpecific(filter, best))) best = filter;
   }
   return best;
+}
+
+/** More keys; of as many keys, fewer combinations of values: a filter for `aws` takes its events from one for `aws, gcp`. */
+function isMoreSpecific(filter: Pick<ChargeFilter, 'values'>, other: Pick<ChargeFilter, 'values'>): boolean {
+  const keys = Object.keys(filter.values).length - Object.keys(other.values).length;
+  return keys === 0 ? combinations(filter) < combinations(other) : keys > 0;
+}
+
+function combinations({ values }: Pick<ChargeFilter, 'values'>): number {
+  return Object.values(values).reduce(
+    (product, accepted) => product * (accepted.includes(ALL_FILTER_VALUES) ? Infinity : accepted.length),
+    1,
+  );
 }
 
 function matches(filter: Pick<ChargeFilter, 'values'>, dimensions: Dimensions): boolean {
