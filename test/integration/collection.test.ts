@@ -64,18 +64,19 @@ describe('A card that pays', () => {
     expect(gateway.charges).toHaveLength(1);
   });
 
-  it('is charged once when two workers make the attempt at the same moment', async () => {
-    const invoice = await issuedInvoice(database);
-
-    await Promise.all([attempt(invoice, 1, march(1)), attempt(invoice, 1, march(1)), attempt(invoice, 1, march(1))]);
-
-    const books = await booksOf(database, invoice);
-    expect(books.charges).toEqual([{ status: 'succeeded', amount_cents: 12_900 }]);
-    expect(books).toMatchObject({
-      payment_status: 'succeeded',
-      total_paid_amount_cents: 12_900,
-      collection_attempts: 1,
-    });
+  it('is charged once when workers ask at the same moment, whatever ordinal they ask for', async () => {
+    // Open connections first: the attempts have to meet in the database, not in the pool.
+    await Promise.all(Array.from({ length: 8 }, () => database.system((em) => em.execute(`select pg_sleep(0.05)`))));
+    for (let round = 0; round < 5; round += 1) {
+      const invoice = await issuedInvoice(database);
+      await Promise.all([1, 1, 2, 3, 2, 1].map((ordinal) => attempt(invoice, ordinal, march(1))));
+      expect(await booksOf(database, invoice)).toMatchObject({
+        payment_status: 'succeeded',
+        total_paid_amount_cents: 12_900,
+        collection_attempts: 1,
+        charges: [{ status: 'succeeded', amount_cents: 12_900 }],
+      });
+    }
   });
 
   it('is asked through the activity with plain JSON', async () => {
@@ -258,6 +259,14 @@ describe('A declined card', () => {
       fees: [{ payment_status: 'succeeded', succeeded: true, failed: false }],
       payments: [{ status: 'failed' }, { status: 'succeeded' }],
     });
+  });
+
+  it('that is the second one has a schedule of its own', async () => {
+    const invoice = await issuedInvoice(database, { method: 'pm_card_chargeDeclined' });
+    await attempt(invoice, 1, march(1));
+    expect(await attempt(invoice, 2, march(4))).toMatchObject({ retryAt: '2024-03-09T00:00:00.000Z' });
+    await useMethod(database, invoice, 'pm_card_chargeDeclinedProcessingError');
+    expect(await attempt(invoice, 3, march(5))).toMatchObject({ retryAt: '2024-03-08T00:00:00.000Z' });
   });
 
   it.each(['pm_card_chargeDeclinedLostCard', 'pm_card_visa_chargeDeclinedStolenCard', '4000000000000069'])(
