@@ -209,7 +209,7 @@ class Inbox {
   private waiting: { logged: LoggedMessage; message: JsMsg }[] = [];
   private events = 0;
   private ended = false;
-  private failure: unknown = null;
+  private failure: Error | null = null;
   private wakeTaker: (() => void) | null = null;
   private wakeReader: (() => void) | null = null;
 
@@ -243,7 +243,7 @@ class Inbox {
         if (this.ended) break;
       }
     } catch (error) {
-      this.failure = error;
+      this.failure = error instanceof Error ? error : new Error(String(error));
       throw error;
     } finally {
       this.ended = true;
