@@ -1,3 +1,4 @@
+import { lineCount, minute } from './dossier.js';
 import type { InvoiceDue, InvoiceFace } from './invoice.contract.js';
 
 /** The Current Details of the Temporal UI: one screen that says where the invoice stands and what comes next. */
@@ -5,7 +6,7 @@ export function invoiceDossier(face: InvoiceFace, due: InvoiceDue | null, now: s
   const lines = [
     `### ${face.customerName} - invoice \`${face.number}\``,
     '',
-    `**${face.status}, payment ${face.paymentStatus}** - ${face.total}, ${face.lines} lines`,
+    `**${face.status}, payment ${face.paymentStatus}** - ${face.total}, ${lineCount(face.lines)}`,
     '',
     `- next: ${due === null ? 'nothing is awaited' : `${dueWords[due.kind]} ${minute(due.at)} UTC`}`,
     `- issuing date: ${face.issuingDate ?? 'when finalized'}`,
@@ -25,7 +26,3 @@ const dueWords = {
   collect: 'charge',
   await_payment: 'the awaited payment is asked after',
 } as const;
-
-function minute(iso: string): string {
-  return iso.slice(0, 16).replace('T', ' ');
-}

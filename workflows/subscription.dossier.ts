@@ -1,3 +1,4 @@
+import { lineCount, minute } from './dossier.js';
 import type { SubscriptionState } from './subscription.contract.js';
 
 /** The Current Details of the Temporal UI: one screen that says where the subscription stands and what comes next. */
@@ -16,7 +17,7 @@ export function subscriptionDossier(state: SubscriptionState): string {
   if (face.state === 'trial' && face.trialEndsAt !== null) lines.push(`- trial until ${minute(face.trialEndsAt)} UTC`);
   if (face.lastInvoice !== null) {
     const { number, status, total, lines: count } = face.lastInvoice;
-    lines.push(`- last invoice: \`${number}\` ${status}, ${total}, ${count} lines`);
+    lines.push(`- last invoice: \`${number}\` ${status}, ${total}, ${lineCount(count)}`);
   }
   if (state.awaitingSiblings !== null) {
     lines.push(`- fees of ${minute(state.awaitingSiblings.billingAt)} wait for a sibling subscription's close`);
@@ -37,7 +38,3 @@ const dueWords = {
   period_end: 'close of the period',
   ending: 'end of the subscription',
 } as const;
-
-function minute(iso: string): string {
-  return iso.slice(0, 16).replace('T', ' ');
-}

@@ -22,7 +22,6 @@ export class TemporalClockStarter extends ClockStarter {
       // The former advance may still be writing its last event while the record says ready.
       workflowIdConflictPolicy: 'TERMINATE_EXISTING',
       typedSearchAttributes: searchAttributePairs({
-        BillingState: 'advancing',
         OrganizationId: clock.organizationId,
         TestClockId: clock.id,
       }),

@@ -5,6 +5,7 @@ import { PaymentEntity, type PaymentRow } from '../collection/payment.entity.js'
 import { CustomerEntity, type CustomerRow } from '../customers/customer.entity.js';
 import { periodContaining } from '../domain/calendar/billing-calendar.js';
 import { instant } from '../domain/calendar/instant.js';
+import { DueMomentEntity } from '../due-moments/due-moment.entity.js';
 import { FeeEntity } from '../invoicing/fee.entity.js';
 import { InvoiceEntity, type InvoiceRow } from '../invoicing/invoice.entity.js';
 import { formatMinor } from '../invoicing/money-text.js';
@@ -43,6 +44,7 @@ export async function invoiceFace(em: EntityManager, invoiceId: string): Promise
   const invoice = await em.findOneOrFail(InvoiceEntity, { id: invoiceId }, { refresh: true });
   const customer = await em.findOneOrFail(CustomerEntity, { id: invoice.customerId });
   const payments = await em.find(PaymentEntity, { invoiceId }, { orderBy: { attempt: 'asc' } });
+  const due = await em.findOne(DueMomentEntity, { ownerKind: 'invoice', ownerId: invoiceId });
   const outstanding = invoice.status === 'voided' ? 0 : invoice.totalAmountCents - invoice.totalPaidAmountCents;
   return {
     number: invoice.number,
@@ -60,7 +62,7 @@ export async function invoiceFace(em: EntityManager, invoiceId: string): Promise
       at: payment.createdAt.toISOString(),
       outcome: outcomeText(payment),
     })),
-    attention: attentionOf(invoice, payments),
+    attention: attentionOf(invoice, payments, due !== null),
   };
 }
 
@@ -110,9 +112,10 @@ function outcomeText(payment: PaymentRow): string {
   return payment.declineCode == null ? payment.status : `${payment.status} (${payment.declineCode})`;
 }
 
-function attentionOf(invoice: InvoiceRow, payments: readonly PaymentRow[]): string | null {
+// A decline with a next try is the schedule at work; a person is needed when nothing will happen by itself.
+function attentionOf(invoice: InvoiceRow, payments: readonly PaymentRow[], goesOn: boolean): string | null {
   if (invoice.status !== 'finalized' || invoice.paymentStatus === 'succeeded') return null;
-  if (invoice.paymentStatus === 'failed') return 'payment failed';
+  if (invoice.paymentStatus === 'failed' && !goesOn) return 'payment failed';
   const last = payments.at(-1);
   if (last?.status === 'unknown') return 'payment outcome unknown';
   if (last?.status === 'requires_action') return 'cardholder must authenticate';
