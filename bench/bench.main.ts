@@ -6,10 +6,14 @@ import { billowProcesses } from '../src/billow.processes.js';
 import { startStack } from '../src/platform/stack/stack.js';
 import type { BenchContext, Benchmark, Figure } from './bench.js';
 import { benchCloses } from './closes.bench.js';
+import { benchIngestion } from './ingestion.bench.js';
+import { benchUsage } from './usage.bench.js';
 import { benchYear } from './year.bench.js';
 
 /** In the order of the road. `npm run bench -- year closes` runs some of them. */
 const benchmarks: Record<string, Benchmark> = {
+  ingestion: benchIngestion,
+  usage: benchUsage,
   closes: benchCloses,
   year: benchYear,
 };
@@ -52,7 +56,12 @@ async function main(names: string[]): Promise<boolean> {
 }
 
 function print(figures: readonly Figure[]): void {
-  const table = new Table({ head: ['Figure', 'Measured', 'Goal', ''], style: { head: [], border: [], compact: true } });
+  const table = new Table({
+    head: ['Figure', 'Measured', 'Goal', ''],
+    style: { head: [], border: [] },
+    colWidths: [42, 52, 34, 8],
+    wordWrap: true,
+  });
   for (const { what, value, goal, met } of figures) {
     table.push([what, value, goal, met === undefined ? '' : met ? 'met' : 'MISSED']);
   }
