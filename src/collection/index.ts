@@ -7,7 +7,12 @@ export {
   type PaymentGateways,
 } from './payment-gateway.js';
 export { createPaymentsService, paymentGateways } from './payment-gateways.js';
-export { type CollectionAttempt, type CollectionStanding, PaymentsService } from './payments.service.js';
+export {
+  type CollectionAttempt,
+  type CollectionStanding,
+  PaymentsService,
+  type StoreFollowUp,
+} from './payments.service.js';
 export { sandboxCard } from './sandbox/sandbox-cards.js';
 export { SandboxGateway } from './sandbox/sandbox.gateway.js';
 export { registerStripeWebhook, type StripeWebhookDeps } from './stripe/stripe-webhook.route.js';

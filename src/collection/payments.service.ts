@@ -25,7 +25,14 @@ export interface CollectionAttempt {
   readonly attempt: number;
   /** The nominal instant: of the test clock the customer lives on, else of the wall clock. */
   readonly now: Date;
+  /**
+   * Runs in the transaction that stores the outcome. What comes next is stored here, so that an outcome without its
+   * follow-up is never seen: a caller that dies in between would take the decline for done and charge the next ordinal at once.
+   */
+  readonly store?: StoreFollowUp;
 }
+
+export type StoreFollowUp = (em: EntityManager, result: CollectionResult) => Promise<void>;
 
 /** Where an invoice's collection stands in the record, e.g. to go on with it after a workflow was lost. */
 export interface CollectionStanding {
@@ -71,14 +78,13 @@ export class PaymentsService {
   async attempt(
     organizationId: string,
     invoiceId: string,
-    { attempt, now }: CollectionAttempt,
+    { attempt, now, store = async () => {} }: CollectionAttempt,
   ): Promise<CollectionResult> {
     invariant(Number.isSafeInteger(attempt) && attempt >= 1, 'Attempts are counted from 1');
-    let step = await this.open(organizationId, invoiceId, attempt, now);
+    let step = await this.open(organizationId, invoiceId, attempt, now, store);
     if (step.kind === 'find_method') {
       const method = await this.findMethod(organizationId, step.gateway, step.providerCustomerId);
-      if (typeof method !== 'string') return noGateway(attempt, method.problem);
-      step = await this.open(organizationId, invoiceId, attempt, now, method);
+      step = await this.open(organizationId, invoiceId, attempt, now, store, method);
     }
     switch (step.kind) {
       case 'answer':
@@ -89,7 +95,7 @@ export class PaymentsService {
       case 'settle':
       case 'abandon': {
         const outcome = await ask(step);
-        return this.record(step.request, outcome, now);
+        return this.record(step.request, outcome, now, store);
       }
     }
   }
@@ -122,6 +128,20 @@ export class PaymentsService {
     return { kind: 'recorded', invoiceId: found.row.invoiceId };
   }
 
+  /**
+   * Where the last attempt stands by now: an undecided one is asked after, a decided one answers from the record. Never opens
+   * a new attempt; null when there was none. For the news of a gateway and for waiting on an undecided payment.
+   */
+  async review(
+    organizationId: string,
+    invoiceId: string,
+    { now, store }: Omit<CollectionAttempt, 'attempt'>,
+  ): Promise<CollectionResult | null> {
+    const { lastAttempt } = await this.standing(organizationId, invoiceId);
+    if (lastAttempt === 0) return null;
+    return this.attempt(organizationId, invoiceId, { attempt: lastAttempt, now, ...(store && { store }) });
+  }
+
   async standing(organizationId: string, invoiceId: string): Promise<CollectionStanding> {
     return this.database.tenant(organizationId, async (em) => {
       const last = await em.findOne(PaymentEntity, { invoiceId }, { orderBy: { attempt: 'desc' } });
@@ -137,9 +157,14 @@ export class PaymentsService {
     invoiceId: string,
     attempt: number,
     now: Date,
-    foundMethod?: string,
+    store: StoreFollowUp,
+    found?: FoundMethod,
   ): Promise<Step> {
     return this.database.tenant(organizationId, async (em): Promise<Step> => {
+      const answer = async (result: CollectionResult): Promise<Step> => {
+        await store(em, result);
+        return { kind: 'answer', result };
+      };
       const invoice = await em.findOneOrFail(
         InvoiceEntity,
         { id: invoiceId },
@@ -159,9 +184,9 @@ export class PaymentsService {
         return { kind: abandon ? 'abandon' : 'settle', gateway, request, collectable };
       }
       if (last !== undefined && (paid !== undefined || attempt <= last.attempt)) {
-        return { kind: 'answer', result: attemptResult(last, attempts, customer, this.policy, now) };
+        return answer(attemptResult(last, attempts, customer, this.policy, now));
       }
-      if (!collectable) return { kind: 'answer', result: await this.closeWithoutCharge(em, invoice, attempt, now) };
+      if (!collectable) return answer(await this.closeWithoutCharge(em, invoice, attempt, now));
 
       const gateway = customer.paymentProvider == null ? undefined : this.gateways.get(customer.paymentProvider);
       if (gateway === undefined) {
@@ -169,16 +194,17 @@ export class PaymentsService {
           customer.paymentProvider == null
             ? 'The customer has no payment provider.'
             : `No gateway is connected for the payment provider "${customer.paymentProvider}".`;
-        return { kind: 'answer', result: noGateway(attempt, why) };
+        return answer(noGateway(attempt, why));
       }
-      const method = customer.providerPaymentMethodId ?? foundMethod;
+      const method = customer.providerPaymentMethodId ?? (found?.kind === 'found' ? found.id : null);
       if (method == null) {
+        if (found?.kind === 'missing') return answer(noGateway(attempt, found.problem));
         return customer.providerCustomerId == null
-          ? { kind: 'answer', result: noGateway(attempt, NO_METHOD) }
+          ? answer(noGateway(attempt, NO_METHOD))
           : { kind: 'find_method', gateway, providerCustomerId: customer.providerCustomerId };
       }
       if (method.length > LONGEST_METHOD) {
-        return { kind: 'answer', result: noGateway(attempt, "The id of the customer's payment method is too long.") };
+        return answer(noGateway(attempt, "The id of the customer's payment method is too long."));
       }
 
       const row = em.create(PaymentEntity, {
@@ -224,7 +250,12 @@ export class PaymentsService {
   }
 
   /** Transaction 2: the payment, the invoice and its fees move together, or not at all. */
-  private record(request: ChargeRequest, outcome: PaymentOutcome, now: Date): Promise<CollectionResult> {
+  private record(
+    request: ChargeRequest,
+    outcome: PaymentOutcome,
+    now: Date,
+    store?: StoreFollowUp,
+  ): Promise<CollectionResult> {
     return this.database.tenant(request.organizationId, async (em) => {
       // The same order of locks as when the attempt was opened.
       const invoice = await em.findOneOrFail(
@@ -240,7 +271,9 @@ export class PaymentsService {
         invoice.totalPaidAmountCents = paidCents(attempts);
         await this.setPaymentStatus(em, invoice, paymentStatusOf(invoice, attempts), now);
       }
-      return attemptResult(row, attempts, customer, this.policy, now);
+      const result = attemptResult(row, attempts, customer, this.policy, now);
+      await store?.(em, result);
+      return result;
     });
   }
 
@@ -268,15 +301,19 @@ export class PaymentsService {
     organizationId: string,
     gateway: PaymentGateway,
     providerCustomerId: string,
-  ): Promise<string | { problem: string }> {
+  ): Promise<FoundMethod> {
     try {
-      return (await gateway.defaultMethod(organizationId, providerCustomerId)) ?? { problem: NO_METHOD };
+      const id = await gateway.defaultMethod(organizationId, providerCustomerId);
+      return id === null ? { kind: 'missing', problem: NO_METHOD } : { kind: 'found', id };
     } catch (error) {
-      if (error instanceof GatewayConfigurationError) return { problem: error.message };
+      if (error instanceof GatewayConfigurationError) return { kind: 'missing', problem: error.message };
       throw error;
     }
   }
 }
+
+type FoundMethod =
+  { readonly kind: 'found'; readonly id: string } | { readonly kind: 'missing'; readonly problem: string };
 
 export type RefreshResult =
   | { readonly kind: 'recorded'; readonly invoiceId: string }

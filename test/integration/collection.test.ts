@@ -160,6 +160,63 @@ describe('A process that dies', () => {
   });
 });
 
+describe('What comes next', () => {
+  it('is stored with the outcome or not at all: a step that dies in between does not try a second time', async () => {
+    const invoice = await issuedInvoice(database, { method: 'pm_card_chargeDeclined' });
+    const { organizationId, invoiceId } = invoice;
+    const store = async () => {
+      throw new ProcessDied();
+    };
+    await expect(payments.attempt(organizationId, invoiceId, { attempt: 1, now: march(1), store })).rejects.toThrow(
+      ProcessDied,
+    );
+    expect(await booksOf(database, invoice)).toMatchObject({
+      payment_status: 'pending',
+      payments: [{ status: 'pending' }],
+    });
+
+    const stored: unknown[] = [];
+    const { nextAttempt } = await payments.standing(organizationId, invoiceId);
+    const result = await payments.attempt(organizationId, invoiceId, {
+      attempt: nextAttempt,
+      now: march(1),
+      store: async (em, outcome) => {
+        const [row] = await em.execute<{ organization: string }[]>(
+          `select current_setting('billow.organization_id') as organization`,
+        );
+        stored.push(row!.organization, outcome);
+      },
+    });
+    expect(result).toMatchObject({ kind: 'declined', attempt: 1, retryAt: '2024-03-04T00:00:00.000Z' });
+    expect(stored).toEqual([organizationId, result]);
+    expect(gateway.charges).toHaveLength(1);
+  });
+
+  it.each([
+    ['nothing to collect', { status: 'draft' as const }],
+    ['no gateway', { provider: null }],
+    ['no card', { method: null }],
+  ])('is stored also with %s', async (_, options) => {
+    const { organizationId, invoiceId } = await issuedInvoice(database, options);
+    const stored: unknown[] = [];
+    const result = await payments.attempt(organizationId, invoiceId, {
+      attempt: 1,
+      now: march(1),
+      store: async (_em, outcome) => void stored.push(outcome),
+    });
+    expect(stored).toEqual([result]);
+  });
+
+  it('is reviewed without making an attempt', async () => {
+    const invoice = await issuedInvoice(database, { method: 'pm_card_chargeDeclined' });
+    const review = (now: Date) => payments.review(invoice.organizationId, invoice.invoiceId, { now });
+    expect(await review(march(1))).toBeNull();
+    await attempt(invoice, 1, march(1));
+    expect(await review(march(2))).toMatchObject({ kind: 'declined', attempt: 1, retryAt: '2024-03-04T00:00:00.000Z' });
+    expect(gateway.charges).toHaveLength(1);
+  });
+});
+
 describe('An unknown outcome', () => {
   it('is asked after and not charged again, nor counted as a decline', async () => {
     const invoice = await issuedInvoice(database, { method: 'pm_card_outage' });
