@@ -45,6 +45,14 @@ export function pidsWorkingIn(folder: string): number[] {
     .map(Number);
 }
 
+export function parentOf(pid: number): number | undefined {
+  try {
+    return Number(hasProc ? statOf(pid)[1] : ps(pid, 'ppid='));
+  } catch {
+    return undefined;
+  }
+}
+
 export function signal(pid: number, name: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, name);
@@ -58,15 +66,17 @@ const hasProc = process.platform === 'linux';
 function startOf(pid: number): string | undefined {
   try {
     if (!hasProc) return ps(pid, 'lstart=') || undefined;
-    // The second field is the program's name in brackets and may hold blanks; the start is the 22nd, the state the 3rd.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ');
-    const state = fields[0];
-    return state === 'Z' || state === 'X' ? undefined : `${bootId()}/${fields[19]}`;
+    const [state, , ...rest] = statOf(pid);
+    return state === 'Z' || state === 'X' ? undefined : `${bootId()}/${rest[17]}`; // the 22nd field of all
   } catch {
     return undefined;
   }
+}
+
+/** The fields of /proc/<pid>/stat from the third on: state, parent, … The second is a name and may hold anything. */
+function statOf(pid: number): string[] {
+  const line = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return line.slice(line.lastIndexOf(')') + 2).split(' ');
 }
 
 function bootId(): string {

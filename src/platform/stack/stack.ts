@@ -1,5 +1,6 @@
 import { statfsSync } from 'node:fs';
 import { DataDir } from './data-dir.js';
+import { untilAskedToEnd } from './end-request.js';
 import { type Endpoints, removeEndpoints, writeEndpoints } from './endpoints.js';
 import { endLeftovers } from './leftovers.js';
 import { assertNatsAnswers, natsServer } from './nats.server.js';
@@ -71,20 +72,9 @@ export async function startStack(options: StackOptions & { processes: ProcessSpe
   }
 }
 
-/**
- * Waits for Ctrl-C, `kill` or the terminal's end, then stops the stack. A second signal does not wait: the guard ends
- * the servers with this process.
- */
-export async function stopOnSignal(stack: RunningServers, onSignal: (name: string) => void = () => {}): Promise<void> {
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  const first = await new Promise<string>((resolve) => {
-    for (const name of signals) process.once(name, () => resolve(name));
-  });
-  for (const name of signals) {
-    process.removeAllListeners(name);
-    process.once(name, () => process.exit(130));
-  }
-  onSignal(first);
+/** Waits until somebody wants the stack to end, by a signal or by killing the npm that runs us, and stops it. */
+export async function stopOnSignal(stack: RunningServers, onEnd: (reason: string) => void = () => {}): Promise<void> {
+  onEnd(await untilAskedToEnd());
   await stack.stop();
 }
 
