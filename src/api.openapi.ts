@@ -44,7 +44,11 @@ interface Converted {
 }
 
 function convert(schema: z.ZodType, io: 'input' | 'output'): Converted {
-  const { $defs, $schema: _, ...root } = z.toJSONSchema(schema, {
+  const {
+    $defs,
+    $schema: _,
+    ...root
+  } = z.toJSONSchema(schema, {
     target: 'draft-2020-12',
     io,
     unrepresentable: 'any',

@@ -17,7 +17,9 @@ export async function verifyUsageCommand(
     });
     for (const difference of result.differences) {
       const { organizationId, externalSubscriptionId, table, row, kind, stored, rebuilt } = difference;
-      print(`${kind} ${table} ${organizationId} ${externalSubscriptionId} ${row}: stored ${stored}, events say ${rebuilt}`);
+      print(
+        `${kind} ${table} ${organizationId} ${externalSubscriptionId} ${row}: stored ${stored}, events say ${rebuilt}`,
+      );
     }
     print(
       `${result.organizations} organizations, ${result.subscriptions} subscriptions, ${result.buckets} aggregates: ` +

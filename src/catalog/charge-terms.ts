@@ -1,4 +1,9 @@
-import { type ChargeModelKind, defaultChargeProperties, isChargeModelKind, parseChargeProperties } from '../domain/catalog/charge.js';
+import {
+  type ChargeModelKind,
+  defaultChargeProperties,
+  isChargeModelKind,
+  parseChargeProperties,
+} from '../domain/catalog/charge.js';
 import { ALL_FILTER_VALUES } from '../domain/catalog/charge-filter.js';
 import { ERROR_CODES, type ErrorCode, validationFailed } from '../platform/http/errors.js';
 import type { BillableMetricRow } from './billable-metric.entity.js';

@@ -46,7 +46,8 @@ export async function replaceCharges(
     charge.position = position;
     charge.chargeModel = terms.model;
     charge.properties = terms.properties;
-    if (input.invoice_display_name !== undefined || !existing) charge.invoiceDisplayName = input.invoice_display_name ?? null;
+    if (input.invoice_display_name !== undefined || !existing)
+      charge.invoiceDisplayName = input.invoice_display_name ?? null;
     if (input.tax_codes != null) charge.taxCodes = input.tax_codes;
     charge.updatedAt = now;
     written.push({ charge, filters: input.filters === undefined ? null : terms.filters });

@@ -50,10 +50,9 @@ const charge = z
 /** Longer trials than a century are slips of the finger. */
 const MAX_TRIAL_DAYS = 36_500;
 
-const metadata = z.record(z.string().min(1).max(100), z.string().max(255).nullable()).refine(
-  (map) => Object.keys(map).length <= 50,
-  'value_is_too_long',
-);
+const metadata = z
+  .record(z.string().min(1).max(100), z.string().max(255).nullable())
+  .refine((map) => Object.keys(map).length <= 50, 'value_is_too_long');
 
 const fields = {
   name: text(),

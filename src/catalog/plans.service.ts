@@ -53,7 +53,11 @@ export class PlansService {
         { organizationId, deletedAt: null },
         { orderBy: { createdAt: 'desc', id: 'asc' }, ...limits(page) },
       );
-      const views = await planViews(em, organizationId, plans.map(({ id }) => id));
+      const views = await planViews(
+        em,
+        organizationId,
+        plans.map(({ id }) => id),
+      );
       return { items: plans.map(({ id }) => views.get(id)!), totalCount };
     });
   }

@@ -51,7 +51,13 @@ type Condition = readonly [sql: string, params: readonly unknown[]];
 
 function profileConditions(query: CustomerListQuery): Condition[] {
   const conditions: Condition[] = [];
-  if (query.countries) conditions.push(oneOf(`profile->>'country'`, query.countries.map((code) => code.toUpperCase())));
+  if (query.countries)
+    conditions.push(
+      oneOf(
+        `profile->>'country'`,
+        query.countries.map((code) => code.toUpperCase()),
+      ),
+    );
   if (query.states) conditions.push(oneOf(`profile->>'state'`, query.states));
   if (query.zipcodes) conditions.push(oneOf(`profile->>'zipcode'`, query.zipcodes));
   if (query.account_type) conditions.push(oneOf(`coalesce(profile->>'account_type', 'customer')`, query.account_type));

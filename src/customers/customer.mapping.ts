@@ -112,7 +112,10 @@ export function customerJson(view: CustomerView): z.infer<typeof customerAnswer>
     billing_configuration: billingConfigurationJson(view, profile),
     shipping_address: addressJson(profile.shipping_address ?? {}),
     skip_invoice_custom_sections: profile.skip_invoice_custom_sections ?? false,
-    metadata: (profile.metadata ?? []).map((entry) => ({ ...entry, created_at: isoSeconds(new Date(entry.created_at)) })),
+    metadata: (profile.metadata ?? []).map((entry) => ({
+      ...entry,
+      created_at: isoSeconds(new Date(entry.created_at)),
+    })),
     taxes: taxesOf(customer.taxCodes, taxes).map(taxJson),
     integration_customers: [],
     applicable_invoice_custom_sections: [],
@@ -126,7 +129,8 @@ function billingConfigurationJson({ customer, organization }: CustomerView, prof
     invoice_grace_period: customer.invoiceGracePeriod ?? null,
     payment_provider: customer.paymentProvider ?? null,
     payment_provider_code: customer.paymentProviderCode ?? null,
-    document_locale: profile.document_locale ?? ((organization.profile as { document_locale?: string }).document_locale ?? null),
+    document_locale:
+      profile.document_locale ?? (organization.profile as { document_locale?: string }).document_locale ?? null,
     subscription_invoice_issuing_date_anchor: null,
     subscription_invoice_issuing_date_adjustment: null,
     provider_customer_id: customer.providerCustomerId ?? null,

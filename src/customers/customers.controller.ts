@@ -37,7 +37,10 @@ export class CustomersController {
   }
 
   @DeleteRoute(':external_id', 'customer', customerAnswer)
-  async delete(@Organization() { organizationId }: AuthenticatedOrganization, @Param('external_id') externalId: string) {
+  async delete(
+    @Organization() { organizationId }: AuthenticatedOrganization,
+    @Param('external_id') externalId: string,
+  ) {
     return { customer: customerJson(await this.customers.delete(organizationId, externalId)) };
   }
 }

@@ -2,7 +2,14 @@ import { z } from 'zod';
 import type { CustomerRow } from '../customers/index.js';
 import { Decimal } from '../domain/money/decimal.js';
 import { toMinorUnits } from '../domain/money/money.js';
-import { decimalString, isoSeconds, isoWithOffset, lastMoment, preciseString, rateNumber } from '../platform/http/format.js';
+import {
+  decimalString,
+  isoSeconds,
+  isoWithOffset,
+  lastMoment,
+  preciseString,
+  rateNumber,
+} from '../platform/http/format.js';
 import { appliedTaxAnswer, appliedTaxJson } from './applied-tax.mapping.js';
 import type { FeeRow } from './fee.entity.js';
 

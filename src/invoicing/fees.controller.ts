@@ -47,7 +47,10 @@ export class FeesController {
       const { ids, totalCount } = await listFeeIds(em, organizationId, query);
       const fees = await em.find(FeeEntity, { id: { $in: ids } });
       const byId = new Map(fees.map((fee) => [fee.id, fee]));
-      const views = await feeViews(em, ids.map((id) => byId.get(id) as FeeRow));
+      const views = await feeViews(
+        em,
+        ids.map((id) => byId.get(id) as FeeRow),
+      );
       return { fees: views.map(feeJson), meta: metaOf(query, totalCount) };
     });
   }

@@ -27,7 +27,11 @@ export async function invoiceViews(
   organizationId: string,
   invoices: readonly InvoiceRow[],
 ): Promise<InvoiceView[]> {
-  const customers = await customerViews(em, organizationId, invoices.map(({ customerId }) => customerId));
+  const customers = await customerViews(
+    em,
+    organizationId,
+    invoices.map(({ customerId }) => customerId),
+  );
   const presents = await presentOfCustomers(em, customers);
   return invoices.map((invoice) => ({
     invoice,

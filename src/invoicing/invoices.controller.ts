@@ -98,6 +98,10 @@ async function page(em: EntityManager, organizationId: string, query: InvoiceLis
   const { ids, totalCount } = await listInvoiceIds(em, organizationId, query, customerId);
   const invoices = await em.find(InvoiceEntity, { id: { $in: ids } });
   const byId = new Map(invoices.map((invoice) => [invoice.id, invoice]));
-  const views = await invoiceViews(em, organizationId, ids.map((id) => byId.get(id) as InvoiceRow));
+  const views = await invoiceViews(
+    em,
+    organizationId,
+    ids.map((id) => byId.get(id) as InvoiceRow),
+  );
   return { invoices: views.map(listedInvoiceJson), meta: metaOf(query, totalCount) };
 }

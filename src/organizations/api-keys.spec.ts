@@ -47,11 +47,14 @@ describe('ApiKeys', () => {
     expect(asked.times).toBe(1);
   });
 
-  it.each([undefined, '', 'Basic abc', 'Bearer', 'Bearer ', 'Bearer a b'])('refuses the header %p unasked', async (header) => {
-    const { database, asked } = databaseAnswering([organization]);
-    await expect(new ApiKeys(database).authenticate(header)).rejects.toMatchObject({ body: { status: 401 } });
-    expect(asked.times).toBe(0);
-  });
+  it.each([undefined, '', 'Basic abc', 'Bearer', 'Bearer ', 'Bearer a b'])(
+    'refuses the header %p unasked',
+    async (header) => {
+      const { database, asked } = databaseAnswering([organization]);
+      await expect(new ApiKeys(database).authenticate(header)).rejects.toMatchObject({ body: { status: 401 } });
+      expect(asked.times).toBe(0);
+    },
+  );
 
   it('goes on for a while with what it knew when Postgres is away, and not for ever', async () => {
     let now = 0;

@@ -1,13 +1,5 @@
 import { z } from 'zod';
-import {
-  country,
-  currency,
-  integer,
-  optionalLongText,
-  optionalText,
-  text,
-  timezone,
-} from '../platform/http/fields.js';
+import { country, currency, integer, optionalLongText, optionalText, text, timezone } from '../platform/http/fields.js';
 import { wrapped } from '../platform/http/request.pipe.js';
 import type { OrganizationProfile } from './organization.mapping.js';
 import type { OrganizationRow } from './organization.entity.js';

@@ -61,11 +61,7 @@ export class TaxesController {
     @Query({ schema: listQuery }) query: z.infer<typeof listQuery>,
   ) {
     const [taxes, count] = await this.database.tenant(organizationId, (em) =>
-      em.findAndCount(
-        TaxEntity,
-        { organizationId },
-        { orderBy: { createdAt: 'desc', id: 'asc' }, ...limits(query) },
-      ),
+      em.findAndCount(TaxEntity, { organizationId }, { orderBy: { createdAt: 'desc', id: 'asc' }, ...limits(query) }),
     );
     return { taxes: taxes.map(taxJson), meta: metaOf(query, count) };
   }

@@ -21,8 +21,16 @@ export async function subscriptionViews(
 ): Promise<Map<string, SubscriptionView>> {
   const ids = [...new Set(subscriptionIds)];
   const subscriptions = await em.find(SubscriptionEntity, { organizationId, id: { $in: ids } });
-  const plans = await planViews(em, organizationId, subscriptions.map(({ planId }) => planId));
-  const customers = await customerViews(em, organizationId, subscriptions.map(({ customerId }) => customerId));
+  const plans = await planViews(
+    em,
+    organizationId,
+    subscriptions.map(({ planId }) => planId),
+  );
+  const customers = await customerViews(
+    em,
+    organizationId,
+    subscriptions.map(({ customerId }) => customerId),
+  );
   const presents = await presentOfCustomers(em, customers);
   return new Map(
     subscriptions.map((subscription) => [
@@ -46,7 +54,5 @@ export async function presentOfCustomers(
   const clocks = clockIds.length === 0 ? [] : await em.find(TestClockEntity, { id: { $in: [...new Set(clockIds)] } });
   const frozen = new Map(clocks.map((clock) => [clock.id, clock.frozenAt]));
   const wall = new Date();
-  return new Map(
-    [...customers].map(([id, { customer }]) => [id, frozen.get(customer.testClockId ?? '') ?? wall]),
-  );
+  return new Map([...customers].map(([id, { customer }]) => [id, frozen.get(customer.testClockId ?? '') ?? wall]));
 }

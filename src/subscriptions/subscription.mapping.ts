@@ -52,7 +52,9 @@ export const subscriptionAnswer = z
   .meta({ id: 'Subscription' });
 
 /** Inside an invoice, which shows its customer itself. */
-export const invoicedSubscriptionAnswer = z.object({ ...fields, plan: planAnswer }).meta({ id: 'InvoicedSubscription' });
+export const invoicedSubscriptionAnswer = z
+  .object({ ...fields, plan: planAnswer })
+  .meta({ id: 'InvoicedSubscription' });
 
 export function subscriptionJson(view: SubscriptionView): z.infer<typeof subscriptionAnswer> {
   return { ...plainSubscriptionJson(view), customer: customerJson(view.customer) };

@@ -79,7 +79,11 @@ describe('due moments of a subscription', () => {
       facts({ endsAt: at('2024-04-10T00:00:00Z') }),
       ['period_end 2024-04-01T00:00', 'ending 2024-04-10T00:00'],
     ],
-    ['an end on a boundary closes that period itself', facts({ endsAt: at('2024-04-01T00:00:00Z') }), ['ending 2024-04-01T00:00']],
+    [
+      'an end on a boundary closes that period itself',
+      facts({ endsAt: at('2024-04-01T00:00:00Z') }),
+      ['ending 2024-04-01T00:00'],
+    ],
     [
       'backdated: past boundaries are not made up, and the running period counts as paid',
       facts({

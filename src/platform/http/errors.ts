@@ -23,7 +23,9 @@ export class HttpProblem extends Error {
     readonly body: ErrorBody,
     readonly headers: Readonly<Record<string, string>> = {},
   ) {
-    super(`${body.status} ${body.code ?? body.error}${body.error_details ? ` ${JSON.stringify(body.error_details)}` : ''}`);
+    super(
+      `${body.status} ${body.code ?? body.error}${body.error_details ? ` ${JSON.stringify(body.error_details)}` : ''}`,
+    );
   }
 
   get status(): number {

@@ -47,10 +47,17 @@ export const decimalText = (bounds: { min?: number; max?: number } = {}) =>
     return parsed.toFixed();
   });
 
-export const currency = () => z.string().refine(isCurrency, 'value_is_invalid').meta({ description: 'ISO 4217', examples: ['EUR'] });
+export const currency = () =>
+  z
+    .string()
+    .refine(isCurrency, 'value_is_invalid')
+    .meta({ description: 'ISO 4217', examples: ['EUR'] });
 
 export const timezone = () =>
-  z.string().refine(isTimeZone, 'invalid_timezone').meta({ description: 'IANA time zone', examples: ['Europe/Paris'] });
+  z
+    .string()
+    .refine(isTimeZone, 'invalid_timezone')
+    .meta({ description: 'IANA time zone', examples: ['Europe/Paris'] });
 
 /** Two letters; Lago keeps them in upper case. */
 export const country = () =>

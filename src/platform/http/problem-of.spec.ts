@@ -7,12 +7,27 @@ const thrown = (fields: object, message = 'something') => Object.assign(new Erro
 describe('problemOf', () => {
   it.each([
     ['an own problem as it is', methodNotAllowed('not_voidable'), 405, 'not_voidable'],
-    ['an own problem inside another error', new Error('x', { cause: methodNotAllowed('not_voidable') }), 405, 'not_voidable'],
+    [
+      'an own problem inside another error',
+      new Error('x', { cause: methodNotAllowed('not_voidable') }),
+      405,
+      'not_voidable',
+    ],
     ['an unknown route', new NotFoundException('Cannot GET /nowhere'), 404, 'resource_not_found'],
     ['a huge body', thrown({ code: 'FST_ERR_CTP_BODY_TOO_LARGE', statusCode: 413 }), 413, 'payload_too_large'],
-    ['a foreign content type', thrown({ code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE', statusCode: 415 }), 415, 'invalid_content_type'],
+    [
+      'a foreign content type',
+      thrown({ code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE', statusCode: 415 }),
+      415,
+      'invalid_content_type',
+    ],
     ['a refused connection', thrown({ code: 'ECONNREFUSED' }), 503, 'service_unavailable'],
-    ['a refused connection to two addresses', new AggregateError([thrown({ code: 'ECONNREFUSED' })]), 503, 'service_unavailable'],
+    [
+      'a refused connection to two addresses',
+      new AggregateError([thrown({ code: 'ECONNREFUSED' })]),
+      503,
+      'service_unavailable',
+    ],
     ['Postgres stopping', thrown({ code: '57P01' }), 503, 'service_unavailable'],
     ['a deadlock', new Error('driver', { cause: thrown({ code: '40P01' }) }), 503, 'service_unavailable'],
     ['Temporal away', thrown({ code: 14 }), 503, 'service_unavailable'],

@@ -18,9 +18,7 @@ export async function probeAll(
   probes: readonly ReadinessProbe[],
   patienceMs: number = PATIENCE_MS,
 ): Promise<Record<string, ProbeResult>> {
-  const results = await Promise.all(
-    probes.map(async (probe) => [probe.name, await ask(probe, patienceMs)] as const),
-  );
+  const results = await Promise.all(probes.map(async (probe) => [probe.name, await ask(probe, patienceMs)] as const));
   return Object.fromEntries(results);
 }
 
@@ -42,6 +40,9 @@ async function ask(probe: ReadinessProbe, patienceMs: number): Promise<ProbeResu
 /** What an operator needs to see; never a connection string. */
 function reasonOf(error: unknown): string {
   const { code, message, errors } = error as { code?: unknown; message?: unknown; errors?: unknown[] };
-  const text = typeof message === 'string' && message !== '' ? message : String((errors?.[0] as Error)?.message ?? code ?? 'failed');
+  const text =
+    typeof message === 'string' && message !== ''
+      ? message
+      : String((errors?.[0] as Error)?.message ?? code ?? 'failed');
   return text.replace(/\/\/[^@\s/]*@/g, '//').slice(0, 200);
 }

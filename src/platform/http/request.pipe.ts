@@ -65,7 +65,8 @@ function withoutBrackets(query: unknown): Record<string, unknown> {
 function codeOfIssue(issue: z.core.$ZodRawIssue): string {
   if (issue.input === undefined || issue.input === null) return 'value_is_mandatory';
   const { code, origin, minimum } = issue as { code?: string; origin?: string; minimum?: unknown };
-  if (code === 'too_big') return origin === 'string' || origin === 'array' ? 'value_is_too_long' : 'value_is_out_of_range';
+  if (code === 'too_big')
+    return origin === 'string' || origin === 'array' ? 'value_is_too_long' : 'value_is_out_of_range';
   if (code === 'too_small') {
     if (origin !== 'string' && origin !== 'array') return 'value_is_out_of_range';
     return minimum === 1 ? 'value_is_mandatory' : 'value_is_too_short';
@@ -95,7 +96,8 @@ function refuseUnstorable(root: unknown): void {
   const pending: { value: unknown; path: readonly string[]; depth: number }[] = [{ value: root, path: [], depth: 0 }];
   for (let next = pending.pop(); next; next = pending.pop()) {
     const { value, path, depth } = next;
-    if (typeof value === 'string' && !isStorable(value)) throw validationFailed({ [fieldOf(path)]: ['value_is_invalid'] });
+    if (typeof value === 'string' && !isStorable(value))
+      throw validationFailed({ [fieldOf(path)]: ['value_is_invalid'] });
     if (typeof value !== 'object' || value === null) continue;
     if (depth > MAX_DEPTH) throw badRequest('the body is nested too deeply');
     const isList = Array.isArray(value);
