@@ -49,11 +49,25 @@ export function createInvoiceActivities({ database, lifecycle, payments }: Invoi
     collectPayment: (input) =>
       heartbeating(async () => {
         if (!(await isDue(input))) return standing(input, false);
+        const { organizationId, invoiceId, due } = input;
+        const now = new Date(due.at);
+        const store = (em: EntityManager, result: CollectionResult) => scheduleAfter(em, invoiceId, result, now);
+        // An awaited payment is asked after and never charged again; only a slot of the schedule opens a new attempt.
+        if (due.kind === 'await_payment') {
+          await payments.review(organizationId, invoiceId, { now, store });
+        } else {
+          const { nextAttempt } = await payments.standing(organizationId, invoiceId);
+          await payments.attempt(organizationId, invoiceId, { attempt: nextAttempt, now, store });
+        }
+        return standing(input, true);
+      }),
+
+    reviewPayment: ({ now, ...input }) =>
+      heartbeating(async () => {
         const { organizationId, invoiceId } = input;
-        const now = new Date(input.due.at);
-        const { nextAttempt } = await payments.standing(organizationId, invoiceId);
-        const result = await payments.attempt(organizationId, invoiceId, { attempt: nextAttempt, now });
-        await database.tenant(organizationId, (em) => scheduleAfter(em, input, result));
+        const at = new Date(now);
+        const store = (em: EntityManager, result: CollectionResult) => scheduleAfter(em, invoiceId, result, at);
+        await payments.review(organizationId, invoiceId, { now: at, store });
         return standing(input, true);
       }),
 
@@ -104,14 +118,19 @@ export function createInvoiceActivities({ database, lifecycle, payments }: Invoi
 /** How long a payment that the gateway has not decided is left alone when the schedule names no moment. */
 const ASK_AGAIN_MS = 24 * 3600 * 1000;
 
-// The result is a function of the stored attempts, so a step that dies before this line stores the same moment when repeated.
-async function scheduleAfter(em: EntityManager, input: InvoiceStepInput, result: CollectionResult): Promise<void> {
-  const invoice = await em.findOneOrFail(InvoiceEntity, { id: input.invoiceId });
+// In the transaction that stores the outcome: no process can die between a decline and the moment of the next try.
+async function scheduleAfter(
+  em: EntityManager,
+  invoiceId: string,
+  result: CollectionResult,
+  askedAt: Date,
+): Promise<void> {
+  const invoice = await em.findOneOrFail(InvoiceEntity, { id: invoiceId });
   const customer = await em.findOneOrFail(CustomerEntity, { id: invoice.customerId });
-  await storeInvoiceDue(em, invoice, customer, dueAfter(result, input.due.at), { known: true });
+  await storeInvoiceDue(em, invoice, customer, dueAfter(result, askedAt), { known: true });
 }
 
-function dueAfter(result: CollectionResult, askedAt: string): { kind: InvoiceDueKind; at: Date } | null {
+function dueAfter(result: CollectionResult, askedAt: Date): { kind: InvoiceDueKind; at: Date } | null {
   switch (result.kind) {
     case 'paid':
     case 'nothing_to_collect':
@@ -124,7 +143,7 @@ function dueAfter(result: CollectionResult, askedAt: string): { kind: InvoiceDue
     case 'unknown':
       return {
         kind: 'await_payment',
-        at: new Date(result.retryAt ?? Date.parse(askedAt) + ASK_AGAIN_MS),
+        at: new Date(result.retryAt ?? askedAt.getTime() + ASK_AGAIN_MS),
       };
   }
 }

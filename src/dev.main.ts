@@ -1,5 +1,5 @@
 import { billowProcesses } from './billow.processes.js';
-import { startStack } from './platform/stack/stack.js';
+import { startStack, stopOnSignal } from './platform/stack/stack.js';
 
 /** `billow dev`: the embedded stack with the product on it, until Ctrl-C. */
 export async function runDev(options: { fresh: boolean }): Promise<void> {
@@ -18,9 +18,5 @@ export async function runDev(options: { fresh: boolean }): Promise<void> {
   report(`  NATS          ${nats}`);
   report('');
   report('  Ctrl-C ends it.');
-  await new Promise<void>((resolve) => {
-    process.once('SIGINT', () => resolve());
-    process.once('SIGTERM', () => resolve());
-  });
-  await stack.stop();
+  await stopOnSignal(stack);
 }

@@ -1,13 +1,3 @@
-/** What `collectPayment` is asked. Plain JSON: this crosses the history. */
-export interface CollectPaymentInput {
-  readonly organizationId: string;
-  readonly invoiceId: string;
-  /** Counted from 1. The first one is 1, later ones are `CollectionResult.nextAttempt`. */
-  readonly attempt: number;
-  /** The nominal instant, ISO 8601: of the test clock or of the wall clock. */
-  readonly now: string;
-}
-
 export type CollectionResultKind =
   'paid' | 'declined' | 'action_required' | 'processing' | 'unknown' | 'nothing_to_collect' | 'no_gateway';
 
@@ -31,8 +21,4 @@ export interface CollectionResult {
   readonly message: string | null;
   /** One line for people: `Declined 129.00 EUR (insufficient_funds), next try 2024-03-04 00:00 UTC`. */
   readonly summary: string;
-}
-
-export interface CollectionActivities {
-  collectPayment(input: CollectPaymentInput): Promise<CollectionResult>;
 }

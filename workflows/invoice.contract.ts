@@ -56,6 +56,7 @@ export interface InvoiceActivities {
   refreshInvoice(input: InvoiceInput): Promise<InvoiceStepResult>;
   finalizeInvoice(input: InvoiceStepInput): Promise<InvoiceStepResult>;
   collectPayment(input: InvoiceStepInput): Promise<InvoiceStepResult>;
+  reviewPayment(input: InvoiceInput & { now: string }): Promise<InvoiceStepResult>;
   commandInvoice(input: InvoiceInput & { command: InvoiceCommand; now: string }): Promise<InvoiceCommandResult>;
   recalculateInvoice(input: InvoiceInput): Promise<RecalculationResult>;
 }

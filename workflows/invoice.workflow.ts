@@ -42,7 +42,7 @@ const activities = proxyActivities<InvoiceActivities>({
 
 type Inbox =
   | { kind: 'usage_corrected' }
-  | { kind: 'review' }
+  | { kind: 'payment_updated' }
   | { kind: 'moved'; due: InvoiceDue; face: InvoiceFace }
   | { kind: 'command'; id: string; command: InvoiceCommand }
   | { kind: 'recalculate'; id: string };
@@ -72,7 +72,7 @@ export async function invoice(input: InvoiceState): Promise<void> {
   setHandler(usageCorrected, () => void inbox.push({ kind: 'usage_corrected' }), {
     description: 'Usage arrived late for a period of this invoice; a draft takes it in. One signal per dirty period.',
   });
-  setHandler(paymentUpdated, () => void inbox.push({ kind: 'review' }), {
+  setHandler(paymentUpdated, () => void inbox.push({ kind: 'payment_updated' }), {
     description: 'The payment gateway reported a change of a payment of this invoice.',
   });
   setHandler(dueMomentChanged, (moved) => void inbox.push({ kind: 'moved', ...moved }), {
@@ -157,10 +157,10 @@ export async function invoice(input: InvoiceState): Promise<void> {
         due = item.due;
         face = item.face;
         break;
-      case 'review':
+      case 'payment_updated':
         apply(
-          await activities.reviewInvoice.executeWithOptions({ summary: 'Read the invoice from the record' }, [
-            identity,
+          await activities.reviewPayment.executeWithOptions({ summary: 'The gateway has news of the payment' }, [
+            { ...identity, now: clock.now() },
           ]),
         );
         break;

@@ -1,4 +1,5 @@
 import { runningOrOwnStack } from '../billow.processes.js';
+import { untilAskedToEnd } from '../platform/stack/end-request.js';
 import { cards, type CastCustomer, customers as cast, plans, seatMetric, tax, tokenMetric, year } from './cast.js';
 import { DemoClient, inParallel, type Invoice } from './demo-client.js';
 import { amount, invoiceTable, totalsTable } from './invoice-table.js';
@@ -41,7 +42,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
 
     printDoors(client, stack.endpoints.temporal_ui, env.TEMPORAL_NAMESPACE || 'billow');
     console.log(stack.own ? '\nEverything stays up until Ctrl-C.' : '\nThe stack was running before and stays up.');
-    if (stack.own) await interrupted();
+    if (stack.own) await untilAskedToEnd();
   } finally {
     await stack.stop();
   }
@@ -283,10 +284,4 @@ function printDoors(client: DemoClient, temporalUi: string, namespace: string): 
   console.log(
     `  curl ${key} -H 'Content-Type: application/json' '${client.url}/api/v1/events' -d '${JSON.stringify({ event })}'`,
   );
-}
-
-function interrupted(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
-  });
 }

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { createCollectionActivities } from '../../activities/collection.activities.js';
 import { PaymentsService, SandboxGateway } from '../../src/collection/index.js';
 import { entities } from '../../src/entities.js';
 import { Database } from '../../src/platform/database/database.js';
@@ -79,16 +78,15 @@ describe('A card that pays', () => {
     }
   });
 
-  it('is asked through the activity with plain JSON', async () => {
+  it('answers in plain JSON, as it crosses a history', async () => {
     const invoice = await issuedInvoice(database, { totalCents: 500, currency: 'JPY' });
-    const { collectPayment } = createCollectionActivities({ payments });
+    const { organizationId, invoiceId } = invoice;
 
-    const result = await collectPayment({
-      organizationId: invoice.organizationId,
-      invoiceId: invoice.invoiceId,
-      attempt: 1,
-      now: '2024-03-01T00:00:00Z',
-    });
+    const result = await payments.attempt(organizationId, invoiceId, { attempt: 1, now: march(1) });
+
+    expect(result).toMatchObject({ kind: 'paid', summary: 'Paid 500 JPY' });
+    expect(JSON.parse(JSON.stringify(result))).toEqual(result);
+  });
 
     expect(result).toMatchObject({ kind: 'paid', summary: 'Paid 500 JPY' });
     expect(JSON.parse(JSON.stringify(result))).toEqual(result);
