@@ -87,10 +87,6 @@ describe('A card that pays', () => {
     expect(result).toMatchObject({ kind: 'paid', summary: 'Paid 500 JPY' });
     expect(JSON.parse(JSON.stringify(result))).toEqual(result);
   });
-
-    expect(result).toMatchObject({ kind: 'paid', summary: 'Paid 500 JPY' });
-    expect(JSON.parse(JSON.stringify(result))).toEqual(result);
-  });
 });
 
 describe('A process that dies', () => {
