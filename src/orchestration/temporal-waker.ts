@@ -41,6 +41,9 @@ interface WorkflowStart {
   readonly summary: string;
 }
 
+/** A caller of the API waits no longer than this for Temporal; the record has the moment, and the sweep tells it. */
+const TOLD_WITHIN_MS = 4_000;
+
 type WakerConfig = Pick<Config, 'temporalTaskQueue' | 'billingSpreadSeconds'>;
 
 /**
@@ -73,15 +76,17 @@ export class TemporalWaker extends Waker implements LateUsageNotifier {
     const start = await this.database.tenant(moment.organizationId, (em): Promise<WorkflowStart> =>
       moment.ownerKind === 'subscription' ? this.subscriptionStart(em, moment) : this.invoiceStart(em, moment),
     );
-    await this.client.workflow.signalWithStart(start.type, {
-      workflowId: moment.workflowId,
-      taskQueue: this.config.temporalTaskQueue,
-      args: [start.state],
-      signal: start.signal,
-      signalArgs: start.signalArgs,
-      typedSearchAttributes: start.attributes,
-      staticSummary: start.summary,
-    });
+    await this.client.withDeadline(Date.now() + TOLD_WITHIN_MS, () =>
+      this.client.workflow.signalWithStart(start.type, {
+        workflowId: moment.workflowId,
+        taskQueue: this.config.temporalTaskQueue,
+        args: [start.state],
+        signal: start.signal,
+        signalArgs: start.signalArgs,
+        typedSearchAttributes: start.attributes,
+        staticSummary: start.summary,
+      }),
+    );
     await this.database.tenant(moment.organizationId, (em) =>
       em.nativeUpdate(
         DueMomentEntity,
