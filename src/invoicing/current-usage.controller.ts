@@ -19,11 +19,11 @@ const query = z.object({
 export class CurrentUsageController {
   constructor(private readonly usage: CurrentUsageService) {}
 
-  @Get(':externalId/current_usage')
+  @Get(':external_id/current_usage')
   @ApiOkResponse({ standardSchema: z.object({ customer_usage: currentUsageAnswer }) })
   async read(
     @Organization() { organizationId }: AuthenticatedOrganization,
-    @Param('externalId') externalId: string,
+    @Param('external_id') externalId: string,
     @Query({ schema: query }) { external_subscription_id, apply_taxes }: z.infer<typeof query>,
   ) {
     const usage = await this.usage.read(organizationId, externalId, external_subscription_id, {
