@@ -94,7 +94,7 @@ async function createSubscription(
   if (living !== null) return { id: sameSubscription(living, customer, plan), due: null };
 
   const now = await presentOn(em, customer.testClockId);
-  const subscriptionAt = input.subscriptionAt ?? now;
+  const subscriptionAt = input.subscriptionAt ?? startOfSecond(now);
   const zone = await zoneOf(em, organizationId, customer);
   if (input.endingAt !== null && endInstant(input.endingAt, zone) <= subscriptionAt.getTime()) {
     throw validationFailed({ ending_at: ['invalid_date'] });
@@ -121,6 +121,11 @@ async function createSubscription(
   });
   await em.flush();
   return { id: subscription.id, due: await scheduleNext(em, subscription, customer, plan, zone) };
+}
+
+// Gateways date events in whole seconds: one sent right after this call must not lie before the start.
+function startOfSecond(at: Date): Date {
+  return new Date(Math.floor(at.getTime() / 1000) * 1000);
 }
 
 /** First start among the subscriptions that bore this external id: a trial is given once. */
