@@ -16,6 +16,7 @@ import type { CommandOutcome, InvoiceLifecycle } from '../src/invoicing/invoice-
 import { InvoiceEntity } from '../src/invoicing/invoice.entity.js';
 import { invoiceFace } from '../src/orchestration/faces.js';
 import type { Database, EntityManager } from '../src/platform/database/database.js';
+import { presentOn } from '../src/test-clocks/clock-time.js';
 import { heartbeating } from './heartbeat.js';
 import { recalculate } from './recalculation.js';
 
@@ -74,22 +75,24 @@ export function createInvoiceActivities({ database, lifecycle, payments }: Invoi
     commandInvoice: ({ command, now, ...input }) =>
       heartbeating(async (): Promise<InvoiceCommandResult> => {
         const { organizationId, invoiceId } = input;
+        const at = await presentFor(input, new Date(now));
         let outcome: CommandOutcome = { ok: true };
         switch (command) {
           case 'refresh':
             await lifecycle.refresh(organizationId, invoiceId);
             break;
           case 'finalize':
-            outcome = await lifecycle.finalize(organizationId, invoiceId, new Date(now));
+            outcome = await lifecycle.finalize(organizationId, invoiceId, at);
             break;
           case 'void':
-            outcome = await lifecycle.void(organizationId, invoiceId, new Date(now));
+            outcome = await lifecycle.void(organizationId, invoiceId, at);
             break;
           case 'retry_payment':
-            outcome = await lifecycle.retryPayment(organizationId, invoiceId, new Date(now));
+            outcome = await lifecycle.retryPayment(organizationId, invoiceId, at);
             break;
         }
-        return outcome.ok ? { ok: true, step: await standing(input, true) } : { ok: false, code: outcome.code };
+        if (!outcome.ok) return { ok: false, code: outcome.code };
+        return { ok: true, now: at.toISOString(), step: await standing(input, true) };
       }),
 
     recalculateInvoice: ({ organizationId, invoiceId }) =>
@@ -104,6 +107,15 @@ export function createInvoiceActivities({ database, lifecycle, payments }: Invoi
         due: due === null ? null : { kind: due.kind as InvoiceDueKind, at: due.dueAt.toISOString() },
         face: await invoiceFace(em, invoiceId),
       };
+    });
+  }
+
+  // A test clock tells its members of what is due and of nothing else: between two moments only the record knows its time.
+  function presentFor({ organizationId, invoiceId }: InvoiceInput, wall: Date): Promise<Date> {
+    return database.tenant(organizationId, async (em) => {
+      const invoice = await em.findOneOrFail(InvoiceEntity, { id: invoiceId });
+      const { testClockId } = await em.findOneOrFail(CustomerEntity, { id: invoice.customerId });
+      return testClockId == null ? wall : presentOn(em, testClockId);
     });
   }
 

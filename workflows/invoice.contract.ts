@@ -48,8 +48,11 @@ export interface InvoiceStepResult {
   face: InvoiceFace;
 }
 
-/** A command that the invoice's state forbids answers with Lago's code instead of an exception. */
-export type InvoiceCommandResult = { ok: true; step: InvoiceStepResult } | { ok: false; code: string };
+/**
+ * A command that the invoice's state forbids answers with Lago's code instead of an exception. `now` is when it happened, by
+ * the clock of the customer.
+ */
+export type InvoiceCommandResult = { ok: true; now: string; step: InvoiceStepResult } | { ok: false; code: string };
 
 export interface InvoiceActivities {
   reviewInvoice(input: InvoiceInput): Promise<InvoiceStepResult>;

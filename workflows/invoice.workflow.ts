@@ -170,7 +170,11 @@ export async function invoice(input: InvoiceState): Promise<void> {
             { summary: `Command: ${item.command}`, retry: { maximumAttempts: 5 } },
             [{ ...identity, command: item.command, now: clock.now() }],
           );
-          if (result.ok) apply(result.step);
+          if (result.ok) {
+            // What the command made due at once has to be due here too.
+            clock.advanceTo(result.now);
+            apply(result.step);
+          }
           return result;
         });
         break;
