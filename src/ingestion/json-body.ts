@@ -1,8 +1,11 @@
 import { Decimal } from '../domain/money/decimal.js';
 import { badRequest } from '../platform/http/errors.js';
 
-/** Digits that a double may not hold, or an exponent: only then is it worth looking at every number. */
-const MAYBE_INEXACT = /\d{16}|\d[eE]/;
+/**
+ * A number with digits that a double may not hold, or with an exponent: only then is it worth looking at every number. What
+ * stands in quotes, as long ids do, does not count; a text that looks like a number behind a comma does, to no harm.
+ */
+const MAYBE_INEXACT = /[:[,\s]-?(?:\d[\d.]{15}|[\d.]*\d[eE])/;
 const MOST_DIGITS = 60;
 
 /**

@@ -48,7 +48,7 @@ const PENDING_BYTES = 128 << 20;
  * Messages of a partition that may be on their way at once. While so many are, new events gather: the slower the server
  * syncs its disk, the more events share one sync.
  */
-const UNDERWAY = 4;
+const UNDERWAY = 2;
 const ATTEMPT_MS = 2000;
 const RETRY_MS = 50;
 

@@ -411,6 +411,31 @@ describe('Postgres going away', () => {
   });
 });
 
+describe('A log that was lost', () => {
+  it('is made anew behind what is stored, so that no close mistakes an old watermark for a new message', async () => {
+    const tenant = await road.tenant();
+    const count = await road.metric(tenant, 'calls', 'count_agg');
+    const event = (id: string) =>
+      road.event(tenant, {
+        transaction_id: id,
+        external_subscription_id: 'sub',
+        code: 'calls',
+        timestamp: at(MARCH),
+      });
+    await event('before');
+    const before = await road.barrier.cutoffFor(tenant.id, 'sub', AbortSignal.timeout(10_000));
+    const jsm = await jetstreamManager(await road.link.whenConnected());
+    await jsm.streams.delete(usageStream(before.partition));
+    await eventually('events are accepted again', async () => (await event('after')).status === 200);
+    const after = await road.barrier.cutoffFor(tenant.id, 'sub', AbortSignal.timeout(20_000));
+    expect(after.cutoffSequence).toBeGreaterThan(before.cutoffSequence);
+    const usage = await road.usage(tenant, 'sub', [count], { ...march, cutoffSequence: after.cutoffSequence });
+    expect(usage).toMatchObject({ 'calls {}': expect.stringMatching(/^2 events/) });
+    const earlier = await road.usage(tenant, 'sub', [count], { ...march, cutoffSequence: before.cutoffSequence });
+    expect(earlier).toMatchObject({ 'calls {}': expect.stringMatching(/^1 events/) });
+  }, 40_000);
+});
+
 describe('Two consumer processes', () => {
   it('share the partitions, and one takes over from the other', async () => {
     const tenant = await road.tenant();
