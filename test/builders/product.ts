@@ -9,7 +9,7 @@ import pg from 'pg';
 import { billowProcesses } from '../../src/billow.processes.js';
 import { findUpwards } from '../../src/platform/stack/programs.js';
 import { type ServerName, startServers } from '../../src/platform/stack/stack.js';
-import { testServers } from '../system/servers.js';
+import { testDatabase, testNats, testTemporal } from '../system/servers.js';
 
 export type ProcessName = 'api' | 'consumer' | 'worker' | ServerName;
 
@@ -42,22 +42,13 @@ export interface ProductOptions {
   readonly between?: (env: NodeJS.ProcessEnv) => Promise<Record<string, string>>;
 }
 
-const serverVariables: Record<ServerName, string> = {
-  postgres: 'DATABASE_URL',
-  nats: 'NATS_URL',
-  temporal: 'TEMPORAL_ADDRESS',
-};
-
 export async function aProduct(options: ProductOptions = {}): Promise<Product> {
-  const own = options.own ?? [];
-  const shared = own.length === 3 ? null : await testServers();
+  const servers = await sharedServers(options.own ?? []);
   const folder = mkdtempSync(join(tmpdir(), 'billow-test-product-'));
   // Postgres runs as a user of its own when we are root, and has to get through.
   chmodSync(folder, 0o755);
   const adminToken = 'admin-of-a-test';
-  const env: NodeJS.ProcessEnv = { ...process.env, ...shared?.env, LOG_LEVEL: 'warn', BILLOW_ADMIN_TOKEN: adminToken };
-  for (const name of own) delete env[serverVariables[name]];
-  Object.assign(env, options.env);
+  const env = { ...servers.env, LOG_LEVEL: 'warn', BILLOW_ADMIN_TOKEN: adminToken, ...options.env };
   const stack = await startServers({ dataDir: join(folder, 'data'), env });
   try {
     const between = (await options.between?.(stack.env)) ?? {};
@@ -103,8 +94,29 @@ export async function aProduct(options: ProductOptions = {}): Promise<Product> {
       await pool.end();
       await connection.close();
       await stack.stop();
-      await shared?.stop();
+      await servers.stop();
       rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What of the servers of all tests this product works on, each with a place of its own on it. */
+async function sharedServers(own: readonly ServerName[]): Promise<{ env: NodeJS.ProcessEnv; stop(): Promise<void> }> {
+  const { DATABASE_URL: _d, NATS_URL: _n, TEMPORAL_ADDRESS: _t, ...env } = process.env;
+  const [database, nats, temporal] = await Promise.all([
+    own.includes('postgres') ? null : testDatabase(),
+    own.includes('nats') ? null : testNats(),
+    own.includes('temporal') ? null : testTemporal(),
+  ]);
+  return {
+    env: {
+      ...env,
+      ...(database && { DATABASE_URL: database.url }),
+      ...(nats && { NATS_URL: nats.url }),
+      ...(temporal && { TEMPORAL_ADDRESS: temporal.address, TEMPORAL_NAMESPACE: temporal.namespace }),
+    },
+    async stop() {
+      await Promise.all([database?.drop(), nats?.stop()]);
     },
   };
 }
