@@ -25,13 +25,16 @@ export class CustomersService {
 
   async upsert(organizationId: string, input: CustomerInput): Promise<CustomerView> {
     const { view, graceChanged } = await this.database.tenant(organizationId, async (em) => {
-      const existing = await em.findOne(CustomerEntity, {
-        organizationId,
-        externalId: input.external_id,
-        deletedAt: null,
-      });
+      const where = { organizationId, externalId: input.external_id, deletedAt: null };
+      let existing = await em.findOne(CustomerEntity, where);
+      let sequentialId = 0;
+      if (!existing) {
+        // Numbers are given under a lock; whoever asked for the same customer a moment earlier is visible once we hold it.
+        sequentialId = await nextSequentialId(em, organizationId);
+        existing = await em.findOne(CustomerEntity, where);
+      }
       const graceBefore = existing?.invoiceGracePeriod ?? null;
-      const customer = existing ?? (await create(em, organizationId, input));
+      const customer = existing ?? (await create(em, organizationId, input, sequentialId));
       if (existing) await requireUnmoved(em, existing, input);
       requireTaxes(input.tax_codes ?? [], await taxesByCode(em, organizationId));
       applyFields(customer, input);
@@ -85,7 +88,12 @@ export async function findCustomer(
   return customer;
 }
 
-async function create(em: EntityManager, organizationId: string, input: CustomerInput): Promise<CustomerRow> {
+async function create(
+  em: EntityManager,
+  organizationId: string,
+  input: CustomerInput,
+  sequentialId: number,
+): Promise<CustomerRow> {
   const clock = await testClockOf(em, organizationId, input.test_clock_id);
   // A customer on a test clock is born on it.
   const now = clock?.frozenAt ?? new Date();
@@ -93,7 +101,7 @@ async function create(em: EntityManager, organizationId: string, input: Customer
     id: randomUUID(),
     organizationId,
     externalId: input.external_id,
-    sequentialId: await nextSequentialId(em, organizationId),
+    sequentialId,
     taxCodes: [],
     testClockId: clock?.id ?? null,
     profile: {},

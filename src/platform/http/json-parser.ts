@@ -12,10 +12,17 @@ export const BODY_LIMIT = 5 << 20;
 export function acceptOnlyJson(fastify: FastifyInstance): void {
   const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('application/json', { parseAs: 'string', bodyLimit: BODY_LIMIT }, (request, body, done) => {
-    if (body === '') done(null, undefined);
-    else parse(request, body as string, (error, value) => done(error && badRequest('the body is not valid JSON'), value));
-  });
+  fastify.addContentTypeParser(
+    'application/json',
+    { parseAs: 'string', bodyLimit: BODY_LIMIT },
+    (request, body, done) => {
+      if (body === '') done(null, undefined);
+      else
+        parse(request, body as string, (error, value) =>
+          done(error && badRequest('the body is not valid JSON'), value),
+        );
+    },
+  );
 }
 
 /** How much of a refused body is still read, and for how long. */
