@@ -161,7 +161,7 @@ export class EventStore {
     const batch = new Columns();
     const seen = new Set<string>();
     for (const { event, sequence } of events) {
-      // The first of equal events counts, here as between batches; the statement itself cannot tell them apart.
+      // Of equal events the first wins, here as between batches; the statement would take whichever its sort puts first.
       if (seen.has(event.id)) continue;
       seen.add(event.id);
       const metric = this.definitions.get(event.organizationId)?.byCode.get(event.code);

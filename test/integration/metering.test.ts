@@ -103,8 +103,19 @@ describe('An event', () => {
     const tenant = await road.tenant();
     const sum = await road.metric(tenant, 'tokens', 'sum_agg');
     const event = { transaction_id: 't', external_subscription_id: 'sub', code: 'tokens', timestamp: at(MARCH) };
+    // Within one batch as well, whatever the other events of the batch are.
+    const batch = Array.from({ length: 99 }, (_, i) => ({
+      ...event,
+      transaction_id: `t${i % 33}`,
+      external_subscription_id: 'batched',
+      properties: { value: i < 33 ? 1 : 100 },
+    }));
+    await road.batch(tenant, batch);
     await road.event(tenant, { ...event, properties: { value: 1 } });
     await road.settle();
+    expect(await road.usage(tenant, 'batched', [sum], march)).toEqual({
+      'tokens {}': '33 events, sum 33, moment 0, max -, latest -, present ',
+    });
     await road.event(tenant, { ...event, properties: { value: 100 } });
     await road.settle();
     expect(await road.usage(tenant, 'sub', [sum], march)).toEqual({
