@@ -1,20 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AckPolicy,
-  type ConsumerMessages,
   DeliverPolicy,
-  jetstream,
   JetStreamApiCodes,
   JetStreamApiError,
   jetstreamManager,
   type JetStreamManager,
-  type JsMsg,
   ReplayPolicy,
 } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import pg from 'pg';
 import type { Logger } from '../platform/logging/logger.js';
 import type { NatsLink } from '../platform/nats/nats-link.js';
+import { type PulledMessage, PullRequests } from '../platform/nats/pull-requests.js';
 import { ensureUsageStreams, METERING_CONSUMER, usageStream } from '../platform/nats/usage-streams.js';
 import { EVENTS_PER_TRANSACTION, EventStore, type LoggedMessage, type Stored } from './event-store.js';
 import { consumerLockKey } from './locks.js';
@@ -30,8 +28,6 @@ export interface PartitionConsumerOptions {
   readonly onStored: (stored: Stored & { readonly messages: number; readonly events: number }) => void;
 }
 
-/** Bytes of messages asked of the server ahead of their turn. */
-const AHEAD_BYTES = 8 << 20;
 const SECOND_NS = 1_000_000_000;
 const LOG_KEPT_MS = 7 * 86_400_000;
 const TRIM_EVERY_MS = 3_600_000;
@@ -96,36 +92,23 @@ export class PartitionConsumer {
     const jsm = await jetstreamManager(connection);
     await ensureUsageStreams(jsm, this.options, await readWatermarks(client));
     await this.position(jsm, watermark);
-    const consumer = await jetstream(connection).consumers.get(usageStream(this.partition), METERING_CONSUMER);
-    const messages = await consumer.consume({
-      max_bytes: AHEAD_BYTES,
-      expires: 30_000,
-      abort_on_missing_resource: true,
-    });
-    const stop = () => messages.stop();
-    // What was on its way when the connection broke would come again only after a while, behind what follows it.
-    const unfollow = link.onChange(stop);
-    signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
-    const inbox = new Inbox(messages, watermark, (missing) =>
+    const inbox = new Inbox(connection, usageStream(this.partition), watermark, (missing) =>
       logger.error(
         { partition: this.partition, ...missing },
         'messages are missing from the log: somebody removed them',
       ),
     );
-    const reading = inbox.fill();
-    // A failure of reading is heard by who takes from the inbox.
-    reading.catch(() => undefined);
+    // What was on its way when the connection broke would come again only after a while, behind what follows it.
+    const unfollow = link.onChange(() => inbox.fail(new Error('The connection to NATS changed; reading starts again')));
+    const stop = () => inbox.close();
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
     try {
       await this.storeAll(store, inbox, jsm, watermark);
-      await reading;
-      if (!signal.aborted) throw new Error('The connection to NATS changed; reading starts again');
     } finally {
       unfollow();
       signal.removeEventListener('abort', stop);
-      messages.stop();
       inbox.close();
-      await reading.catch(() => undefined);
     }
   }
 
@@ -198,62 +181,38 @@ export class PartitionConsumer {
 interface Batch {
   readonly messages: readonly LoggedMessage[];
   readonly events: number;
-  readonly last: JsMsg;
+  readonly last: PulledMessage;
 }
 
 /**
  * Reads ahead while Postgres works: messages are decoded as they come, and whoever takes gets all there is, up to a
- * transaction's worth. Reading pauses while two transactions' worth waits, so memory stays bounded.
+ * transaction's worth. Nothing more is asked for while two transactions' worth waits, so memory stays bounded.
  */
 class Inbox {
-  private waiting: { logged: LoggedMessage; message: JsMsg }[] = [];
+  private waiting: { logged: LoggedMessage; message: PulledMessage }[] = [];
   private events = 0;
+  private first = true;
   private ended = false;
   private failure: Error | null = null;
   private wakeTaker: (() => void) | null = null;
-  private wakeReader: (() => void) | null = null;
+  private readonly pulls: PullRequests;
 
   constructor(
-    private readonly source: ConsumerMessages,
+    connection: NatsConnection,
+    stream: string,
     private last: number,
     private readonly onMissing: (range: { after: number; before: number }) => void,
-  ) {}
-
-  async fill(): Promise<void> {
-    let first = true;
-    try {
-      for await (const message of this.source) {
-        const sequence = message.seq;
-        // Comes again because its acknowledgement was late; it is stored or waits here already.
-        if (sequence <= this.last) continue;
-        if (sequence !== this.last + 1) {
-          // Behind a freshly positioned start a gap is in the log itself; later it is a message that got lost on the way.
-          if (!first) throw new Error(`Message ${sequence} came after ${this.last}`);
-          this.onMissing({ after: this.last, before: sequence });
-        }
-        first = false;
-        this.last = sequence;
-        const logged = decoded(message);
-        this.waiting.push({ logged, message });
-        this.events += logged.events.length;
-        this.wakeTaker?.();
-        while (this.events >= 2 * EVENTS_PER_TRANSACTION && !this.ended) {
-          await new Promise<void>((resolve) => (this.wakeReader = resolve));
-        }
-        if (this.ended) break;
-      }
-    } catch (error) {
-      this.failure = error instanceof Error ? error : new Error(String(error));
-      throw error;
-    } finally {
-      this.ended = true;
-      this.wakeTaker?.();
-    }
+  ) {
+    this.pulls = new PullRequests(connection, stream, METERING_CONSUMER, {
+      received: (message) => this.put(message),
+      hasRoom: () => this.events < 2 * EVENTS_PER_TRANSACTION,
+      failed: (error) => this.fail(error),
+    });
   }
 
-  /** The next messages in order, null at the end. Throws what ended the reading before its time. */
+  /** The next messages in order, null when the inbox was closed. Throws what ended the reading before its time. */
   async take(): Promise<Batch | null> {
-    while (this.waiting.length === 0) {
+    while (this.waiting.length === 0 || this.ended) {
       if (this.failure !== null) throw this.failure;
       if (this.ended) return null;
       await new Promise<void>((resolve) => (this.wakeTaker = resolve));
@@ -266,25 +225,53 @@ class Inbox {
     }
     const taken = this.waiting.splice(0, count);
     this.events -= events;
-    this.wakeReader?.();
+    this.pulls.resume();
     return { messages: taken.map(({ logged }) => logged), events, last: taken.at(-1)!.message };
   }
 
+  /** What waits is dropped: the next session reads it again behind the watermark. */
   close(): void {
     this.ended = true;
-    this.wakeReader?.();
+    this.pulls.stop();
+    this.wakeTaker?.();
+  }
+
+  fail(error: Error): void {
+    this.failure ??= error;
+    this.close();
+  }
+
+  private put(message: PulledMessage): void {
+    const sequence = message.streamSequence;
+    // Comes again because its acknowledgement was late; it is stored or waits here already.
+    if (sequence <= this.last) return;
+    if (sequence !== this.last + 1) {
+      // Behind a freshly positioned start a gap is in the log itself; later it is a message that got lost on the way.
+      if (!this.first) {
+        this.fail(new Error(`Message ${sequence} came after ${this.last}`));
+        return;
+      }
+      this.onMissing({ after: this.last, before: sequence });
+    }
+    this.first = false;
+    this.last = sequence;
+    const logged = decoded(message);
+    this.waiting.push({ logged, message });
+    this.events += logged.events.length;
+    this.wakeTaker?.();
   }
 }
 
-function decoded(message: JsMsg): LoggedMessage {
+function decoded(message: PulledMessage): LoggedMessage {
+  const { streamSequence, data } = message;
   try {
-    return { streamSequence: message.seq, events: decodeMessage(message.string()), rejected: null };
+    return { streamSequence, events: decodeMessage(Buffer.from(data).toString()), rejected: null };
   } catch (error) {
     // Nothing else in this line can fail: whatever it is, the message will not get better.
     return {
-      streamSequence: message.seq,
+      streamSequence,
       events: [],
-      rejected: { reason: error instanceof Error ? error.message : String(error), payload: message.data },
+      rejected: { reason: error instanceof Error ? error.message : String(error), payload: data },
     };
   }
 }
