@@ -114,6 +114,9 @@ function graduated({ upTo, perToken: [first, beyond] }: TokenPrice) {
   };
 }
 
+/** In which months usage of Polyglot News arrives late. */
+export const lateMonths = [2, 6, 10];
+
 export const cards = {
   good: 'pm_card_visa',
   empty: 'pm_card_chargeDeclinedInsufficientFunds',
@@ -179,7 +182,7 @@ export const customers = {
     timezone: 'America/Los_Angeles',
     subscriptions: [{ id: 'orbit-team', plan: teamCode('USD'), weight: 9, seats: 5 }],
   },
-  /** Its gateway buffers: part of each month's usage arrives when the month is over. */
+  /** Its gateway buffers: in some months part of the usage arrives when the month has been billed. */
   polyglot: {
     ...plain,
     id: 'polyglot',

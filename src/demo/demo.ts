@@ -1,6 +1,16 @@
 import { runningOrOwnStack } from '../billow.processes.js';
 import { untilAskedToEnd } from '../platform/stack/end-request.js';
-import { cards, type CastCustomer, customers as cast, plans, seatMetric, tax, tokenMetric, year } from './cast.js';
+import {
+  cards,
+  type CastCustomer,
+  customers as cast,
+  lateMonths,
+  plans,
+  seatMetric,
+  tax,
+  tokenMetric,
+  year,
+} from './cast.js';
 import { DemoClient, inParallel, type Invoice } from './demo-client.js';
 import { amount, invoiceTable, totalsTable } from './invoice-table.js';
 import { progressOf } from './progress.js';
@@ -33,7 +43,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   });
   try {
     const client = await DemoClient.ofNewOrganization(stack.endpoints.api, adminToken, 'Nimbus AI');
-    const demo = new DemoYear(client, options.events ?? 105_000);
+    const demo = new DemoYear(client, options.events ?? 107_000);
     await demo.seed();
     await demo.live();
     await demo.print();
@@ -61,7 +71,7 @@ class DemoYear {
     events: number,
   ) {
     const subscriptions = this.everyone.flatMap((customer) => customer.subscriptions);
-    this.usage = usageOfYear(year, events, subscriptions, cast.polyglot.subscriptions[0]!);
+    this.usage = usageOfYear(year, events, subscriptions, cast.polyglot.subscriptions[0]!, lateMonths);
   }
 
   async seed(): Promise<void> {
@@ -116,7 +126,7 @@ class DemoYear {
 
       progress.tell(`${name}: closing`);
       await this.client.advance(this.clockId, end + 12 * HOUR);
-      await this.postLate(usage.late, end + 12 * HOUR, name, progress.add);
+      if (usage.late.length > 0) await this.postLate(usage.late, end + 12 * HOUR, name, progress.add);
     }
     progress.tell('the first days of the new year');
     const newYear = Date.UTC(year + 1, 0, 1);
@@ -212,7 +222,7 @@ class DemoYear {
     await this.post(events, add);
     await this.client.advance(this.clockId, now);
     const after = await this.draftOf(cast.polyglot.id);
-    if (month !== 'February' || before === undefined || after === undefined) return;
+    if (before === undefined || after === undefined) return;
     this.notes.push(
       `${cast.polyglot.name}: the draft of ${month} said ${amount(before.total_amount_cents, before.currency)}; ${events.length} events arrived late, and it refreshed itself to ${amount(after.total_amount_cents, after.currency)}.`,
     );

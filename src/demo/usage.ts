@@ -30,6 +30,7 @@ export function usageOfYear(
   total: number,
   subscriptions: readonly CastSubscription[],
   lateSubscription: CastSubscription,
+  lateIn: readonly number[],
 ): MonthOfUsage[] {
   const weights = subscriptions.reduce((sum, { weight }) => sum + weight, 0);
   const perMs = total / (weights * 365 * DAY);
@@ -47,7 +48,9 @@ export function usageOfYear(
     return {
       firstHalf: half(first, middle - 13 * HOUR),
       secondHalf: half(middle + HOUR, end - 13 * HOUR),
-      late: tokens(lateSubscription, first + 5 * DAY, first + 11 * DAY, perMs, '-late'),
+      late: lateIn.includes(index + 1)
+        ? tokens(lateSubscription, first + 5 * DAY, first + 11 * DAY, perMs, '-late')
+        : [],
     };
   });
 }
