@@ -75,7 +75,7 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
   function perform(input: StepInput, act: (step: Step) => Promise<Billed | null>): Promise<StepResult> {
     return heartbeating(async () => {
       // Outside the transaction: the barrier waits for the consumer, which needs the lock that the transaction holds.
-      const { partition } = await barrier.cutoffFor(input.organizationId, await externalIdOf(input));
+      const { partition } = await barrier.cutoffFor(input.organizationId, input.externalId);
       const { result, wake } = await database.tenant(input.organizationId, async (em) => {
         await lockPartitionShared(em, partition);
         const due = await lockDueMoment(em, 'subscription', input.subscriptionId);
@@ -186,12 +186,6 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
     const { em, subscription, context, plan } = step;
     if (next === null) return clearDueMoment(em, 'subscription', subscription.id);
     await storeDueMoment(em, { ...ownerOf(subscription, context.customer, plan.row), ...next, known: true });
-  }
-
-  async function externalIdOf(input: StepInput): Promise<string> {
-    return database.tenant(input.organizationId, async (em) => {
-      return (await em.findOneOrFail(SubscriptionEntity, { id: input.subscriptionId })).externalId;
-    });
   }
 }
 

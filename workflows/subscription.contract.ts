@@ -47,6 +47,7 @@ export interface InvoiceLine {
 export interface StepInput {
   organizationId: string;
   subscriptionId: string;
+  externalId: string;
   due: DueMomentState;
 }
 

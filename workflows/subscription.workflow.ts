@@ -146,7 +146,8 @@ export async function subscription(input: SubscriptionState): Promise<void> {
 }
 
 function step(state: SubscriptionState, due: DueMomentState): Promise<StepResult> {
-  const input: StepInput = { organizationId: state.organizationId, subscriptionId: state.subscriptionId, due };
+  const { organizationId, subscriptionId, externalId } = state;
+  const input: StepInput = { organizationId, subscriptionId, externalId, due };
   const who = `${state.face.customerName}, ${state.face.planCode}`;
   switch (due.kind) {
     case 'activation':
