@@ -63,22 +63,26 @@ export async function startApi(config: Config): Promise<RunningApi> {
     registerIngestion(fastify, { apiKeys, database, publisher, usagePartitions: config.usagePartitions, logger });
     registerStripeWebhook(fastify, { webhooks, logger });
   });
-  await app.listen(config.port, config.host);
+  const stop = async () => {
+    await app.close();
+    await publisher.close();
+    stopping.abort();
+    await streams;
+    await nats.close();
+    await temporal.connection.close();
+    await database.close();
+  };
+  try {
+    await app.listen(config.port, config.host);
+  } catch (error) {
+    // Open connections would keep a process alive that serves nothing.
+    await stop();
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`The api cannot listen at ${config.host}:${config.port}: ${reason}`, { cause: error });
+  }
   const url = await app.getUrl();
   logger.info({ url }, 'the api listens');
-
-  return {
-    url,
-    async stop() {
-      await app.close();
-      await publisher.close();
-      stopping.abort();
-      await streams;
-      await nats.close();
-      await temporal.connection.close();
-      await database.close();
-    },
-  };
+  return { url, stop };
 }
 
 /** The application without its servers, so that a test can stand it on what it likes. It is ready to listen or inject. */

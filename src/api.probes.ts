@@ -23,6 +23,7 @@ export function readinessProbes(
     {
       name: 'nats',
       async check(signal) {
+        if (!nats.connected) throw new Error('not connected');
         const connection = await nats.whenConnected(signal);
         await jetstreamManager(connection, { timeout: DEADLINE_MS });
       },

@@ -16,11 +16,10 @@ export function acceptOnlyJson(fastify: FastifyInstance): void {
     'application/json',
     { parseAs: 'string', bodyLimit: BODY_LIMIT },
     (request, body, done) => {
-      if (body === '') done(null, undefined);
-      else
-        parse(request, body as string, (error, value) =>
-          done(error && badRequest('the body is not valid JSON'), value),
-        );
+      if (body === '') return done(null, undefined);
+      void parse(request, body as string, (error, value) =>
+        done(error && badRequest('the body is not valid JSON'), value),
+      );
     },
   );
 }
