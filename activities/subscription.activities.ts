@@ -25,6 +25,8 @@ export interface SubscriptionActivityDeps {
   readonly barrier: CutoffBarrier;
   readonly waker: Waker;
   readonly lifecycle: InvoiceLifecycle;
+  /** How long fees wait for a sibling's close before they get an invoice of their own. */
+  readonly siblingPatienceSeconds: number;
 }
 
 /** What a step knows inside its one transaction. */
@@ -117,7 +119,7 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
         performed: true,
         due: next === null ? null : { kind: next.kind, at: new Date(next.at).toISOString() },
         face: await subscriptionFace(em, subscription.id, at, noteOf(input)),
-        awaitingSiblings: composed?.awaitsSiblings === true ? at.toISOString() : null,
+        awaitingSiblings: composed?.awaitsSiblings === true ? patienceFrom(at) : null,
       },
     };
   }
@@ -180,6 +182,11 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
     // Ended by its own date on a boundary: that period is closed here. A command on the boundary comes after its close.
     const started = subscription.startedAt.getTime() === at.getTime();
     return bill(step, 'subscription_terminating', onBoundary && !closed && !started ? 'end_on_boundary' : 'end');
+  }
+
+  function patienceFrom(billingAt: Date): { billingAt: string; until: string } {
+    const until = new Date(Date.now() + deps.siblingPatienceSeconds * 1000);
+    return { billingAt: billingAt.toISOString(), until: until.toISOString() };
   }
 
   async function moveOn(step: Step, next: { kind: string; dueAt: Date } | null): Promise<void> {

@@ -3,7 +3,7 @@ import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createInvoiceActivities } from '../activities/invoice.activities.js';
 import { createSubscriptionActivities } from '../activities/subscription.activities.js';
 import { createTestClockActivities } from '../activities/test-clock.activities.js';
-import { createPaymentsService, paymentGateways, StripeWebhooks } from './collection/index.js';
+import { createPaymentsService, StripeWebhooks } from './collection/index.js';
 import { entities } from './entities.js';
 import { InvoiceLifecycle } from './invoicing/invoice-lifecycle.js';
 import { CutoffBarrier, UsageReader } from './metering/index.js';
@@ -51,7 +51,10 @@ export async function startWorker(config: Config): Promise<RunningWorker> {
     taskQueue: config.temporalTaskQueue,
     workflowsPath: fileURLToPath(new URL('../workflows/index.js', import.meta.url)),
     activities: {
-      ...createSubscriptionActivities({ database, reader, barrier, waker, lifecycle }),
+      ...createSubscriptionActivities({
+        ...{ database, reader, barrier, waker, lifecycle },
+        siblingPatienceSeconds: config.siblingPatienceSeconds,
+      }),
       ...createInvoiceActivities({ database, lifecycle, payments }),
       ...createTestClockActivities(new TestClockWalk(database, barrier, waker, logger)),
     },
@@ -60,7 +63,10 @@ export async function startWorker(config: Config): Promise<RunningWorker> {
     shutdownGraceTime: '20 seconds',
   });
   const sweep = new DueMomentSweep(database, waker, config, logger);
-  const rounds = repeat(SWEEP_EVERY_MS, logger, [() => sweep.round(new Date()), () => webhooks.processPendingWebhooks()]);
+  const rounds = repeat(SWEEP_EVERY_MS, logger, [
+    () => sweep.round(new Date()),
+    () => webhooks.processPendingWebhooks(),
+  ]);
   const running = worker.run();
   running.catch((error: unknown) => logger.fatal({ err: error }, 'the worker has ended'));
   logger.info({ taskQueue: config.temporalTaskQueue }, 'worker runs');
@@ -79,7 +85,11 @@ export async function startWorker(config: Config): Promise<RunningWorker> {
 }
 
 // A round that fails is logged and made again: the record is what it works from, so nothing is lost by it.
-function repeat(everyMs: number, logger: Logger, works: readonly (() => Promise<unknown>)[]): { stop(): Promise<void> } {
+function repeat(
+  everyMs: number,
+  logger: Logger,
+  works: readonly (() => Promise<unknown>)[],
+): { stop(): Promise<void> } {
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   let wake = () => {};

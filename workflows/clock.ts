@@ -37,6 +37,11 @@ export class BillingClock {
     if (wait > 0) await condition(woken, wait, { summary });
   }
 
+  /** Whether an instant of the wall has passed, for a test clock too: patience with others is not billing time. */
+  wallPassed(iso: string): boolean {
+    return Date.now() >= Date.parse(iso);
+  }
+
   // Month end is a herd: on the wall each customer acts a little later, by a fixed share of the spread. Amounts do not
   // depend on it (design, invariants 5 and 7).
   private actingAt(at: string): number {

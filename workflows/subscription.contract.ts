@@ -57,8 +57,8 @@ export interface StepResult {
   performed: boolean;
   due: DueMomentState | null;
   face: SubscriptionFace;
-  /** Fees were stored, but a sibling is still due at that instant. */
-  awaitingSiblings: string | null;
+  /** Fees were stored, but a sibling is still due at that instant; until when, on the wall, they wait for it. */
+  awaitingSiblings: { billingAt: string; until: string } | null;
 }
 
 export interface SubscriptionActivities {

@@ -94,7 +94,7 @@ export async function subscription(input: SubscriptionState): Promise<void> {
     await clock.until(due.at, () => dueChanged || requests.length > 0, waitSummary(state), patienceOf(state));
     await answerRequests();
     if (dueChanged) continue;
-    if (siblingsOverdue(state)) await invoiceAlone(state);
+    if (state.awaitingSiblings !== null && clock.wallPassed(state.awaitingSiblings.until)) await invoiceAlone(state);
     if (clock.reached(due.at)) periodDone = await perform(due);
   }
   // No await between the last check and the end: input that arrives in between fails this task and is seen by its retry.
@@ -115,7 +115,7 @@ export async function subscription(input: SubscriptionState): Promise<void> {
     const result = await step(state, due);
     state.due = result.due;
     state.face = result.face;
-    if (result.awaitingSiblings !== null) state.awaitingSiblings = patience(result.awaitingSiblings);
+    state.awaitingSiblings = result.awaitingSiblings ?? state.awaitingSiblings;
     show();
     const newRun = result.performed && (due.kind === 'period_end' || due.kind === 'activation');
     if ((!newRun || state.due === null) && (state.face.state !== before || state.due === null)) {
@@ -182,16 +182,6 @@ async function invoiceAlone(state: SubscriptionState): Promise<void> {
 function patienceOf(state: SubscriptionState): number | undefined {
   return state.awaitingSiblings === null ? undefined : Date.parse(state.awaitingSiblings.until);
 }
-
-function siblingsOverdue(state: SubscriptionState): boolean {
-  return state.awaitingSiblings !== null && Date.now() >= Date.parse(state.awaitingSiblings.until);
-}
-
-function patience(billingAt: string): { billingAt: string; until: string } {
-  return { billingAt, until: new Date(Date.now() + siblingPatienceMs).toISOString() };
-}
-
-const siblingPatienceMs = 10 * 60_000;
 
 function waitSummary(state: SubscriptionState): string {
   const due = state.due as DueMomentState;
