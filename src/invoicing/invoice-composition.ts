@@ -14,6 +14,7 @@ import { BillingPeriodEntity, type BillingPeriodRow } from './billing-period.ent
 import { appliedTax } from './fee-computation.js';
 import { FeeEntity, type FeeRow } from './fee.entity.js';
 import { InvoiceEntity, type InvoiceRow } from './invoice.entity.js';
+import { SubscriptionEntity } from '../subscriptions/subscription.entity.js';
 
 /** What shares a document: the same customer, currency, billing instant and group. */
 export type BillingGroup = Pick<BillingPeriodRow, 'customerId' | 'currency' | 'billingAt' | 'billingGroup'>;
@@ -32,15 +33,10 @@ export async function composeGroup(
 ): Promise<InvoiceRow | null> {
   const { customerId, currency, billingAt, billingGroup } = group;
   await lockCustomer(em, customerId);
-  const periods = await em.find(BillingPeriodEntity, {
-    customerId,
-    currency,
-    billingAt,
-    billingGroup,
-    invoiceId: null,
-  });
+  const key = { customerId, currency, billingAt, billingGroup };
+  const periods = await inSubscriptionOrder(em, await em.find(BillingPeriodEntity, { ...key, invoiceId: null }));
   if (periods.length === 0) return null;
-  const earlier = await em.count(InvoiceEntity, { customerId, currency, billingAt, billingGroup });
+  const earlier = await em.count(InvoiceEntity, key);
   const at = instant(billingAt.getTime());
   const invoice = em.create(InvoiceEntity, {
     id: randomUUID(),
@@ -73,11 +69,39 @@ export async function composeGroup(
   await em.flush();
   for (const period of periods) period.invoiceId = invoice.id;
   const fees = await em.find(FeeEntity, { billingPeriodId: { $in: periods.map((period) => period.id) } });
+  const place = new Map(periods.map((period, index) => [period.id, index]));
+  fees.sort((a, b) => placeOf(place, a) - placeOf(place, b) || a.position - b.position);
   for (const fee of fees) fee.invoiceId = invoice.id;
+  numberLines(fees);
   applyTotals(context, invoice, fees);
   if (context.graceDays === 0) await issue(em, context, invoice, billingAt);
   await em.flush();
   return invoice;
+}
+
+/** The lines of an older subscription come first on a shared invoice, every month. */
+export async function inSubscriptionOrder(
+  em: EntityManager,
+  periods: readonly BillingPeriodRow[],
+): Promise<BillingPeriodRow[]> {
+  if (periods.length < 2) return [...periods];
+  const ids = periods.map((period) => period.subscriptionId);
+  const subscriptions = await em.find(
+    SubscriptionEntity,
+    { id: { $in: ids } },
+    { orderBy: { createdAt: 'asc', externalId: 'asc' } },
+  );
+  const place = new Map(subscriptions.map((subscription, index) => [subscription.id, index]));
+  return [...periods].sort((a, b) => (place.get(a.subscriptionId) ?? 0) - (place.get(b.subscriptionId) ?? 0));
+}
+
+/** Places on the invoice, in the order given: what "creation order" of its fees means. */
+export function numberLines(fees: readonly FeeRow[]): void {
+  for (const [position, fee] of fees.entries()) fee.position = position;
+}
+
+function placeOf(places: ReadonlyMap<string, number>, fee: FeeRow): number {
+  return places.get(fee.billingPeriodId ?? '') ?? 0;
 }
 
 /**

@@ -9,7 +9,7 @@ import { BillingPeriodEntity, type BillingPeriodRow } from './billing-period.ent
 import { storedCutoff } from './cutoff.js';
 import { computeFees } from './fee-computation.js';
 import { FeeEntity, type FeeRow } from './fee.entity.js';
-import { applyTotals, issue } from './invoice-composition.js';
+import { applyTotals, inSubscriptionOrder, issue, numberLines } from './invoice-composition.js';
 import { nextInvoiceDue, storeInvoiceDue } from './invoice-due.js';
 import { InvoiceEntity, type InvoiceRow } from './invoice.entity.js';
 import { LateUsageEntity } from './late-usage.entity.js';
@@ -144,6 +144,7 @@ async function refreshFees(
     fees.push(...(await computeFees({ em, reader, context, plan, period, createdAt: invoice.billingAt })));
     await em.nativeDelete(LateUsageEntity, { billingPeriodId: period.id });
   }
+  numberLines(fees);
   applyTotals(context, invoice, fees);
   invoice.versionNumber += 1;
   await em.flush();
@@ -171,7 +172,7 @@ async function compareFees(
 }
 
 async function periodsOf(em: EntityManager, invoice: InvoiceRow): Promise<BillingPeriodRow[]> {
-  return em.find(BillingPeriodEntity, { invoiceId: invoice.id }, { orderBy: { createdAt: 'asc', id: 'asc' } });
+  return inSubscriptionOrder(em, await em.find(BillingPeriodEntity, { invoiceId: invoice.id }));
 }
 
 async function lockInvoice(em: EntityManager, invoiceId: string): Promise<InvoiceRow> {

@@ -47,11 +47,7 @@ export async function wholeInvoiceView(em: EntityManager, invoice: InvoiceRow): 
     { invoiceId: invoice.id },
     { orderBy: { createdAt: 'asc', id: 'asc' } },
   );
-  const fees = await em.find(
-    FeeEntity,
-    { invoiceId: invoice.id },
-    { orderBy: { createdAt: 'asc', billingPeriodId: 'asc', position: 'asc' } },
-  );
+  const fees = await em.find(FeeEntity, { invoiceId: invoice.id }, { orderBy: { createdAt: 'asc', position: 'asc' } });
   const ids = [...new Set(periods.map(({ subscriptionId }) => subscriptionId))];
   const subscriptions = await subscriptionViews(em, invoice.organizationId, ids);
   return {
