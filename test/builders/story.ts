@@ -147,16 +147,17 @@ export class Story {
     return clock.frozen_time;
   }
 
-  /** Whole, the oldest billing first. */
+  /** Whole, the oldest billing first, of one instant by customer. */
   async invoices(): Promise<InvoiceJson[]> {
-    const { invoices } = await this.api.get<{ invoices: InvoiceJson[] }>('/api/v1/invoices?per_page=100');
-    const whole = await Promise.all(invoices.map(({ lago_id: id }) => this.invoice(id)));
-    const order = await this.product.query<{ id: string }>(
-      'select id from invoices where organization_id = $1 order by billing_at, sequential_id, id',
+    const rows = await this.product.query<{ id: string }>(
+      `select i.id from invoices i join customers c on c.id = i.customer_id
+        where i.organization_id = $1 order by i.billing_at, c.sequential_id, i.sequential_id, i.id`,
       [this.organizationId],
     );
-    expect(whole).toHaveLength(order.length);
-    return order.map(({ id }) => whole.find((invoice) => invoice.lago_id === id)!);
+    const ids = rows.map(({ id }) => id);
+    const { invoices } = await this.api.get<{ invoices: InvoiceJson[] }>('/api/v1/invoices?per_page=100');
+    expect(invoices.map((invoice) => invoice.lago_id)).toEqual(expect.arrayContaining(ids));
+    return Promise.all(ids.map((id) => this.invoice(id)));
   }
 
   async invoice(id: string): Promise<InvoiceJson> {
@@ -185,7 +186,7 @@ export class Story {
       `select p.attempt || ' ' || to_char(p.created_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') || ' ' || p.status
               || coalesce(' (' || p.decline_code || ')', '') || ' ' || p.provider_payment_method_id as line
          from payments p join invoices i on i.id = p.invoice_id
-        where p.organization_id = $1 order by i.billing_at, i.id, p.attempt`,
+        where p.organization_id = $1 order by i.billing_at, i.sequential_id, i.id, p.attempt`,
       [this.organizationId],
     );
     return rows.map(({ line }) => line);
