@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { jetstream, type JetStreamClient, JetStreamApiError, jetstreamManager } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import { jetstreamManager } from '@nats-io/jetstream';
 import { encodeMessage } from '../metering/index.js';
 import { unavailable } from '../platform/http/errors.js';
 import type { Logger } from '../platform/logging/logger.js';
+import { AcknowledgedPublish, PublishRefused } from '../platform/nats/acknowledged-publish.js';
 import type { NatsLink } from '../platform/nats/nats-link.js';
 import { ensureUsageStreams, EVENTS_PER_MESSAGE, usageSubject } from '../platform/nats/usage-streams.js';
 
@@ -45,10 +45,10 @@ export const MESSAGE_BYTES = 512 * 1024;
 const MESSAGE_EVENTS = EVENTS_PER_MESSAGE;
 const PENDING_BYTES = 128 << 20;
 /**
- * Messages of a partition that may be on their way at once. While so many are, new events gather: the slower the server
- * syncs its disk, the more events share one sync.
+ * Messages of a partition that may be on their way at once. While one is, new events gather for the next: the slower the
+ * server syncs its disk, the more events share one sync.
  */
-const UNDERWAY = 2;
+const UNDERWAY = 1;
 const ATTEMPT_MS = 2000;
 const RETRY_MS = 50;
 
@@ -69,7 +69,7 @@ export class UsagePublisher {
   private pendingBytes = 0;
   private closed = false;
   private idle: (() => void) | null = null;
-  private client: { connection: NatsConnection; js: JetStreamClient } | null = null;
+  private client: AcknowledgedPublish | null = null;
 
   constructor(
     private readonly link: NatsLink,
@@ -155,28 +155,26 @@ export class UsagePublisher {
   }
 
   private async publish(subject: string, payload: Uint8Array): Promise<void> {
-    const msgID = `${this.instance}-${(this.sent += 1)}`;
+    const messageId = `${this.instance}-${(this.sent += 1)}`;
     const deadline = Date.now() + this.deadlineMs;
     for (;;) {
       try {
-        const js = this.link.connected && this.client ? this.client.js : await this.connected(deadline);
-        await js.publish(subject, payload, {
-          msgID,
-          timeout: Math.max(1, Math.min(ATTEMPT_MS, deadline - Date.now())),
-        });
+        const client = await this.connected(deadline);
+        await client.publish(subject, payload, messageId, Math.max(1, Math.min(ATTEMPT_MS, deadline - Date.now())));
         return;
       } catch (error) {
         // A refusal (a full store) is an answer; silence and lost connections are worth asking again.
-        if (error instanceof JetStreamApiError || Date.now() + RETRY_MS >= deadline) throw error;
+        if (error instanceof PublishRefused || Date.now() + RETRY_MS >= deadline) throw error;
         await sleep(RETRY_MS);
       }
     }
   }
 
-  private async connected(deadline: number): Promise<JetStreamClient> {
-    const connection = await this.link.whenConnected(AbortSignal.timeout(Math.max(1, deadline - Date.now())));
-    if (this.client?.connection !== connection) this.client = { connection, js: jetstream(connection) };
-    return this.client.js;
+  private async connected(deadline: number): Promise<AcknowledgedPublish> {
+    const connection =
+      this.link.current ?? (await this.link.whenConnected(AbortSignal.timeout(Math.max(1, deadline - Date.now()))));
+    if (this.client?.connection !== connection) this.client = new AcknowledgedPublish(connection);
+    return this.client;
   }
 }
 

@@ -29,6 +29,12 @@ export interface PartitionConsumerOptions {
 }
 
 const SECOND_NS = 1_000_000_000;
+/**
+ * Small transactions follow each other at this distance: a trickle of single events is gathered a little, as each commit
+ * costs a sync of the disk that the log syncs too. The first event after a quiet moment is stored at once.
+ */
+const SMALL_BATCH = 500;
+const SMALL_BATCH_EVERY_MS = 20;
 const LOG_KEPT_MS = 7 * 86_400_000;
 const TRIM_EVERY_MS = 3_600_000;
 
@@ -87,6 +93,8 @@ export class PartitionConsumer {
 
   private async consume(client: pg.Client, connection: NatsConnection, signal: AbortSignal): Promise<void> {
     const { link, logger } = this.options;
+    // The statement's plan does not depend on what is in a batch, and making it takes longer than storing a small one.
+    await client.query('set plan_cache_mode = force_generic_plan');
     const store = new EventStore(client, this.partition);
     const watermark = await store.watermark();
     const jsm = await jetstreamManager(connection);
@@ -104,7 +112,7 @@ export class PartitionConsumer {
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
     try {
-      await this.storeAll(store, inbox, jsm, watermark);
+      await this.storeAll(store, inbox, jsm, watermark, signal);
     } finally {
       unfollow();
       signal.removeEventListener('abort', stop);
@@ -112,12 +120,19 @@ export class PartitionConsumer {
     }
   }
 
-  private async storeAll(store: EventStore, inbox: Inbox, jsm: JetStreamManager, start: number): Promise<void> {
+  private async storeAll(
+    store: EventStore,
+    inbox: Inbox,
+    jsm: JetStreamManager,
+    start: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     let watermark = start;
     let trimmedAt = 0;
     for (;;) {
       const batch = await inbox.take();
       if (batch === null) return;
+      const began = performance.now();
       const stored = await store.store(batch.messages, watermark);
       watermark = batch.messages.at(-1)!.streamSequence;
       // Cumulative: it covers everything before. If it gets lost, the next one says the same.
@@ -127,6 +142,7 @@ export class PartitionConsumer {
         trimmedAt = Date.now();
         await this.trim(jsm, watermark);
       }
+      if (batch.events < SMALL_BATCH) await pause(SMALL_BATCH_EVERY_MS - (performance.now() - began), signal);
     }
   }
 
@@ -278,6 +294,7 @@ function decoded(message: PulledMessage): LoggedMessage {
 
 /** A pause that ends early when the signal is raised. */
 export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  if (milliseconds <= 0) return;
   await sleep(milliseconds, undefined, { signal }).catch((error: unknown) => {
     if (!signal.aborted) throw error;
   });

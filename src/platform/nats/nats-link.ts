@@ -32,6 +32,11 @@ export class NatsLink {
     return this.up;
   }
 
+  /** The connection while it is up. */
+  get current(): NatsConnection | null {
+    return this.up ? this.connection : null;
+  }
+
   /** The connection once it is up. Rejects with the signal's reason, or when the link is closed. */
   async whenConnected(signal?: AbortSignal): Promise<NatsConnection> {
     for (;;) {
