@@ -21,6 +21,8 @@ export interface Product {
   readonly databaseUrl: string;
   readonly temporal: Client;
   query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>;
+  /** Whoever else wants these rows has to wait until they are let go. */
+  holdRows(sql: string, values: unknown[]): Promise<{ letGo(): Promise<void> }>;
   /** Of a process that this product started itself; as of now, a killed one comes back under another id. */
   pid(name: ProcessName): number;
   /** kill -9; the supervisor starts it again. Resolves at once, to a wait for its return. */
@@ -77,6 +79,14 @@ export async function aProduct(options: ProductOptions = {}): Promise<Product> {
     databaseUrl,
     temporal: new Client({ connection, namespace: stack.env.TEMPORAL_NAMESPACE ?? 'billow' }),
     query: async (sql, values) => (await pool.query(sql, values)).rows,
+    async holdRows(sql, values) {
+      const client = new pg.Client({ connectionString: databaseUrl });
+      await client.connect();
+      await client.query('begin');
+      const { rowCount } = await client.query(sql, values);
+      if (rowCount === 0) throw new Error('There is no such row to hold');
+      return { letGo: () => client.end() };
+    },
     pid,
     kill(name) {
       const killed = pid(name);

@@ -21,7 +21,7 @@ import {
 let product: Product;
 
 beforeAll(async () => {
-  product = await aProduct();
+  product = await aProduct({ env: { BILLOW_SIBLING_PATIENCE_SECONDS: '2' } });
 });
 
 afterAll(() => product?.stop());
@@ -140,6 +140,25 @@ describe('Two subscriptions of a customer', () => {
       'ACM-001-002 6900',
       'ACM-001-003 6900',
     ]);
+  });
+
+  test('wait for each other only so long: one that is stuck gets an invoice of its own', async () => {
+    const story = await given(product, PLAN, aSubscription('swift'), aSubscription('stuck'));
+    const stuck = await product.holdRows(
+      `select from due_moments d join subscriptions s on s.id = d.owner_id
+        where s.organization_id = $1 and s.external_id = 'stuck' for update of d`,
+      [story.organizationId],
+    );
+    await story.startAdvance('2024-02-01T00:00:00Z');
+    await until('the swift one has its invoice', async () => (await story.invoices()).length === 1);
+    expect((await story.invoices())[0]!.fees.map((fee) => fee.external_subscription_id)).toEqual(['swift']);
+    await stuck.letGo();
+    await story.ready();
+    expect(await story.documents()).toEqual([
+      'ACM-001-001 finalized pending 2024-02-01: team 4900, 4900 EUR',
+      'ACM-001-002 finalized pending 2024-02-01: team 4900, 4900 EUR',
+    ]);
+    await story.nothingHappensWhen(itIs('2024-02-20T00:00:00Z'));
   });
 
   test('billed on different days, or for different customers, do not', async () => {
