@@ -24,18 +24,59 @@ export interface RatedCharge {
   readonly filterRows: readonly ChargeFilterRow[];
 }
 
-/** Loads a plan with all its live charges in four queries, however many charges and filters it has. */
+const CACHED_PLANS = 500;
+const cache = new Map<string, { readonly version: string; readonly plan: RatedPlan }>();
+
+/**
+ * A plan with all its live charges. What was loaded before is used again as long as not one of its rows has changed, which
+ * one small query tells: a plan with hundreds of prices is read and parsed once, not for every close and every look at usage.
+ */
 export async function loadRatedPlan(em: EntityManager, planId: string): Promise<RatedPlan> {
-  const row = await em.findOneOrFail(PlanEntity, { id: planId });
-  const chargeRows = await em.find(ChargeEntity, { planId, deletedAt: null }, { orderBy: { position: 'asc' } });
+  const version = await versionOf(em, planId);
+  const cached = cache.get(planId);
+  if (cached !== undefined && cached.version === version) return cached.plan;
+  const plan = await readRatedPlan(em, planId);
+  cache.delete(planId);
+  cache.set(planId, { version, plan });
+  const [oldest] = cache.keys();
+  if (cache.size > CACHED_PLANS && oldest !== undefined) cache.delete(oldest);
+  return plan;
+}
+
+// xmin names the transaction that wrote a row as it is: no writer can forget to count it up.
+async function versionOf(em: EntityManager, planId: string): Promise<string> {
+  const [row] = await em.execute<{ version: string }[]>(
+    `select concat_ws('/', p.xmin::text,
+       (select md5(string_agg(c.id::text || c.xmin::text || m.xmin::text, ',' order by c.id))
+          from charges c join billable_metrics m on m.id = c.billable_metric_id
+         where c.plan_id = p.id and c.deleted_at is null),
+       (select md5(string_agg(f.id::text || f.xmin::text, ',' order by f.id))
+          from charge_filters f join charges c on c.id = f.charge_id
+         where c.plan_id = p.id and c.deleted_at is null)) as version
+     from plans p where p.id = ?`,
+    [planId],
+  );
+  invariant(row, 'the plan of a subscription exists');
+  return row.version;
+}
+
+/** Four queries, however many charges and filters there are. */
+async function readRatedPlan(em: EntityManager, planId: string): Promise<RatedPlan> {
+  // Plain rows: what is kept must not hang on this transaction's identity map.
+  const plain = { disableIdentityMap: true };
+  const row = await em.findOneOrFail(PlanEntity, { id: planId }, plain);
+  const chargeRows = await em.find(
+    ChargeEntity,
+    { planId, deletedAt: null },
+    { ...plain, orderBy: { position: 'asc' } },
+  );
   const filterRows = await em.find(
     ChargeFilterEntity,
     { chargeId: { $in: chargeRows.map((charge) => charge.id) } },
-    { orderBy: { position: 'asc' } },
+    { ...plain, orderBy: { position: 'asc' } },
   );
-  const metricRows = await em.find(BillableMetricEntity, {
-    id: { $in: [...new Set(chargeRows.map((charge) => charge.billableMetricId))] },
-  });
+  const metricIds = [...new Set(chargeRows.map((charge) => charge.billableMetricId))];
+  const metricRows = await em.find(BillableMetricEntity, { id: { $in: metricIds } }, plain);
   const metrics = new Map(metricRows.map((metric) => [metric.id, metric]));
   const charges = chargeRows.map((charge) => {
     const metricRow = metrics.get(charge.billableMetricId);
