@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomBytes, randomInt } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,14 +50,14 @@ export async function aProduct(options: ProductOptions = {}): Promise<Product> {
   const folder = mkdtempSync(join(tmpdir(), 'billow-test-product-'));
   // Postgres runs as a user of its own when we are root, and has to get through.
   chmodSync(folder, 0o755);
-  const adminToken = 'admin-of-a-test';
+  // Its own, so that a request that strays to another product on this machine is refused there.
+  const adminToken = randomBytes(12).toString('hex');
   const env = { ...servers.env, LOG_LEVEL: 'warn', BILLOW_ADMIN_TOKEN: adminToken, ...options.env };
   const stack = await startServers({ dataDir: join(folder, 'data'), env });
   try {
     const between = (await options.between?.(stack.env)) ?? {};
-    // Test files may run side by side: each looks for a free port in a range of its own.
-    const port = 3300 + 200 * Number(process.env.JEST_WORKER_ID ?? 0);
-    await stack.startProcesses(billowProcesses({ port, env: between }));
+    // Test runs go on side by side: two that look for a free port at the same moment start in different places.
+    await stack.startProcesses(billowProcesses({ port: randomInt(20_000, 30_000), env: between }));
   } catch (error) {
     await stack.stop();
     throw error;

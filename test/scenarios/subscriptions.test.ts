@@ -138,21 +138,21 @@ describe('An end', () => {
 });
 
 describe('Money', () => {
-  test('without decimals: half a yen is a yen, once a line and once a tax', async () => {
+  test('without decimals: half a yen is a yen more, also above an even one', async () => {
     const plan = aPlan().inCurrency('JPY').costing(500).withCharge(aCharge().standard('0.5'));
     const story = await given(product, anOrganization().taxedAt(20), plan);
-    await story.when(usage(3).at('2024-01-10T00:00:00Z'), itIs('2024-02-01T00:00:00Z'));
+    await story.when(usage(5).at('2024-01-10T00:00:00Z'), itIs('2024-02-01T00:00:00Z'));
     expect(await story.documents()).toEqual([
-      'ACM-001-001 finalized pending 2024-02-01: team 500 + tokens 3.0 = 2 + taxes 100, 602 JPY',
+      'ACM-001-001 finalized pending 2024-02-01: team 500 + tokens 5.0 = 3 + taxes 101, 604 JPY',
     ]);
   });
 
   test('with three decimals', async () => {
     const plan = aPlan().inCurrency('KWD').costing(1250).withCharge(aCharge().standard('0.0005'));
     const story = await given(product, anOrganization().taxedAt(20), plan);
-    await story.when(usage(3).at('2024-01-10T00:00:00Z'), itIs('2024-02-01T00:00:00Z'));
+    await story.when(usage(5).at('2024-01-10T00:00:00Z'), itIs('2024-02-01T00:00:00Z'));
     expect(await story.documents()).toEqual([
-      'ACM-001-001 finalized pending 2024-02-01: team 1250 + tokens 3.0 = 2 + taxes 250, 1502 KWD',
+      'ACM-001-001 finalized pending 2024-02-01: team 1250 + tokens 5.0 = 3 + taxes 251, 1504 KWD',
     ]);
   });
 
