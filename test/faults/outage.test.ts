@@ -176,7 +176,8 @@ test('while Temporal is out of reach the API takes subscriptions and usage; thei
     const asked = Date.now();
     await story.subscribe(aSubscription('during'));
     await story.when(late);
-    expect(Date.now() - asked).toBeLessThan(20_000);
+    // A request waits for a word to Temporal, but not for its return.
+    expect(Date.now() - asked).toBeLessThan(12_000);
     expect(await story.subscriptions()).toEqual(['before active', 'during active']);
     await until(
       'the usage is stored',
