@@ -36,7 +36,7 @@ export const recalculateInvoice = defineUpdate<RecalculationResult>(invoiceUpdat
 
 const activities = proxyActivities<InvoiceActivities>({
   startToCloseTimeout: '5 minutes',
-  heartbeatTimeout: '30 seconds',
+  heartbeatTimeout: '15 seconds',
   retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
 });
 

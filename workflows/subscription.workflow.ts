@@ -33,7 +33,7 @@ export const recalculateInvoice = defineUpdate<RecalculationResult, [Recalculate
 
 const activities = proxyActivities<SubscriptionActivities>({
   startToCloseTimeout: '5 minutes',
-  heartbeatTimeout: '30 seconds',
+  heartbeatTimeout: '15 seconds',
   // Nothing here may give up: a close that fails is retried until a person or a deploy has mended the cause.
   retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
 });

@@ -3,7 +3,7 @@ import type { TestClockActivities, TestClockInput } from './test-clock.contract.
 
 const activities = proxyActivities<TestClockActivities>({
   startToCloseTimeout: '2 hours',
-  heartbeatTimeout: '30 seconds',
+  heartbeatTimeout: '15 seconds',
   retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
 });
 

@@ -66,7 +66,9 @@ export class TemporalWaker extends Waker implements LateUsageNotifier {
         await this.tell(moment);
       } catch (error) {
         // The row stays unnotified; the worker's sweep tells it when Temporal is back.
-        this.logger.warn({ err: error, workflowId: moment.workflowId }, 'workflow not told, the sweep will');
+        this.logger.warn({ err: error, workflowId: moment.workflowId }, 'workflows not told, the sweep will');
+        // A server that does not answer one does not answer the next; a caller waits once, not once for each.
+        return;
       }
     }
   }
