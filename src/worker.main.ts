@@ -61,6 +61,8 @@ export async function startWorker(config: Config): Promise<RunningWorker> {
     // Explicit: the default cache grows with the heap and can take the whole process down with it.
     maxCachedWorkflows: 1_000,
     shutdownGraceTime: '20 seconds',
+    // The library would hold beats back to four fifths of their timeout, and a busy machine would miss it by a hair.
+    maxHeartbeatThrottleInterval: '5 seconds',
   });
   const sweep = new DueMomentSweep(database, waker, config, logger);
   const rounds = repeat(SWEEP_EVERY_MS, logger, [
