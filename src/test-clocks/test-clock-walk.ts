@@ -111,7 +111,7 @@ export class TestClockWalk {
 
 const CALLS_AT_ONCE = 32;
 const SHORTEST_POLL_MS = 15;
-const LONGEST_POLL_MS = 80;
+const LONGEST_POLL_MS = 30;
 
 interface Reached {
   readonly at: Date;
