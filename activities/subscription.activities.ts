@@ -161,27 +161,23 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
   }
 
   async function endTrial(step: Step): Promise<Billed | null> {
-    const { subscription, plan, context, at } = step;
+    const { subscription, plan, at } = step;
     subscription.trialEndedAt = at;
-    const calendar = billingCalendarOf(subscription, plan.row, context.zone);
     // On a boundary the period that begins is billed by its own close, a moment later.
-    const onBoundary = periodContaining(calendar, instant(at.getTime())).from === at.getTime();
-    return plan.plan.payInAdvance && !onBoundary ? bill(step, 'subscription_starting', 'trial_end') : null;
+    return plan.plan.payInAdvance && !onBoundary(step) ? bill(step, 'subscription_starting', 'trial_end') : null;
   }
 
   async function end(step: Step): Promise<Billed | null> {
-    const { subscription, plan, context, at } = step;
+    const { subscription, at } = step;
     if (subscription.status === 'canceled') return null;
     const closed = subscription.doneKind === 'period_end' && subscription.doneAt?.getTime() === at.getTime();
-    const calendar = billingCalendarOf(subscription, plan.row, context.zone);
-    const onBoundary = periodContaining(calendar, instant(at.getTime())).from === at.getTime();
     subscription.status = 'terminated';
     subscription.terminatedAt ??= at;
     subscription.updatedAt = at;
     if (subscription.onTerminationInvoice === 'skip' || subscription.startedAt == null) return null;
     // Ended by its own date on a boundary: that period is closed here. A command on the boundary comes after its close.
     const started = subscription.startedAt.getTime() === at.getTime();
-    return bill(step, 'subscription_terminating', onBoundary && !closed && !started ? 'end_on_boundary' : 'end');
+    return bill(step, 'subscription_terminating', onBoundary(step) && !closed && !started ? 'end_on_boundary' : 'end');
   }
 
   function patienceFrom(billingAt: Date): { billingAt: string; until: string } {
@@ -194,6 +190,12 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
     if (next === null) return clearDueMoment(em, 'subscription', subscription.id);
     await storeDueMoment(em, { ...ownerOf(subscription, context.customer, plan.row), ...next, known: true });
   }
+}
+
+/** Whether the step falls on a bound of the plan's periods. */
+function onBoundary({ subscription, plan, context, at }: Step): boolean {
+  const calendar = billingCalendarOf(subscription, plan.row, context.zone);
+  return periodContaining(calendar, instant(at.getTime())).from === at.getTime();
 }
 
 interface Billed {

@@ -7,7 +7,7 @@ import { graceEndsAt, issuingDate, paymentDueDate } from '../domain/invoicing/da
 import { initialPaymentStatus, mayBecome } from '../domain/invoicing/invoice-states.js';
 import { draftNumber, invoiceNumber } from '../domain/invoicing/numbering.js';
 import { invariant } from '../domain/invariant.js';
-import { Decimal, ZERO } from '../domain/money/decimal.js';
+import { ZERO } from '../domain/money/decimal.js';
 import type { EntityManager } from '../platform/database/database.js';
 import { type BillingContext, taxFromApplied } from './billing-context.js';
 import { BillingPeriodEntity, type BillingPeriodRow } from './billing-period.entity.js';
@@ -133,7 +133,7 @@ export function applyTotals(
   invoice.subTotalExcludingTaxesAmountCents = totals.subTotalExcludingTaxesMinor;
   invoice.subTotalIncludingTaxesAmountCents = totals.subTotalIncludingTaxesMinor;
   invoice.totalAmountCents = totals.totalMinor;
-  invoice.taxesRate = new Decimal(totals.taxesRate).toFixed();
+  invoice.taxesRate = totals.taxesRate.toFixed();
   invoice.appliedTaxes = totals.taxes.map((line) =>
     appliedTax(context, line.tax, line.amountMinor, line.feesAmountMinor),
   );
