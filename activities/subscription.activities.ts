@@ -1,5 +1,5 @@
 import type { StepInput, StepResult, SubscriptionActivities } from '../workflows/subscription.contract.js';
-import { loadRatedPlan, type RatedPlan } from '../src/catalog/rated-plan.js';
+import { loadSubscriptionPlan, type RatedPlan } from '../src/catalog/rated-plan.js';
 import { instant } from '../src/domain/calendar/instant.js';
 import { periodContaining } from '../src/domain/calendar/billing-calendar.js';
 import type { DueMomentRow } from '../src/due-moments/due-moment.entity.js';
@@ -96,7 +96,7 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
     act: (step: Step) => Promise<Billed | null>,
   ): Promise<Outcome> {
     const subscription = await em.findOneOrFail(SubscriptionEntity, { id: input.subscriptionId });
-    const plan = await loadRatedPlan(em, subscription.planId);
+    const plan = await loadSubscriptionPlan(em, subscription);
     const terms = await loadBillingContext(em, input.organizationId, subscription.customerId);
     // Nothing more can come to the last invoice of a deleted plan, so it waits for nothing.
     const context = plan.row.deletedAt == null ? terms : { ...terms, graceDays: 0 };

@@ -1,7 +1,7 @@
 import type { AggregationKind, MetricDefinition, RoundingFunction } from '../domain/catalog/billable-metric.js';
 import { type ChargeModel, parseChargeProperties } from '../domain/catalog/charge.js';
 import type { ChargeFilter } from '../domain/catalog/charge-filter.js';
-import type { Charge, Plan } from '../domain/catalog/plan.js';
+import type { Charge, FixedCharge, MinimumCommitment, Plan } from '../domain/catalog/plan.js';
 import type { BillingInterval } from '../domain/calendar/billing-calendar.js';
 import { invariant } from '../domain/invariant.js';
 import type { EntityManager } from '../platform/database/database.js';
@@ -15,6 +15,8 @@ export interface RatedPlan {
   readonly plan: Plan;
   readonly row: PlanRow;
   readonly charges: readonly RatedCharge[];
+  readonly fixedCharges: readonly RatedFixedCharge[];
+  readonly commitment: RatedCommitment | null;
 }
 
 export interface RatedCharge {
@@ -22,6 +24,24 @@ export interface RatedCharge {
   readonly row: ChargeRow;
   readonly metricRow: BillableMetricRow;
   readonly filterRows: readonly ChargeFilterRow[];
+}
+
+export interface RatedFixedCharge {
+  readonly fixedCharge: FixedCharge;
+  readonly taxCodes: readonly string[];
+  /** As it was sent, for the record of what a fee was priced by. */
+  readonly properties: Record<string, unknown>;
+  readonly addOn: {
+    readonly id: string;
+    readonly code: string;
+    readonly name: string;
+    readonly description: string | null;
+  };
+}
+
+export interface RatedCommitment {
+  readonly commitment: MinimumCommitment;
+  readonly taxCodes: readonly string[];
 }
 
 const CACHED_PLANS = 500;
@@ -41,6 +61,14 @@ export async function loadRatedPlan(em: EntityManager, planId: string): Promise<
   const [oldest] = cache.keys();
   if (cache.size > CACHED_PLANS && oldest !== undefined) cache.delete(oldest);
   return plan;
+}
+
+/** The plan of a subscription with the subscription's own terms laid over it: what everything that bills it goes by. */
+export async function loadSubscriptionPlan(
+  em: EntityManager,
+  subscription: { readonly id: string; readonly planId: string },
+): Promise<RatedPlan> {
+  return loadRatedPlan(em, subscription.planId);
 }
 
 // xmin names the transaction that wrote a row as it is: no writer can forget to count it up.
@@ -91,6 +119,8 @@ async function readRatedPlan(em: EntityManager, planId: string): Promise<RatedPl
     ),
     row,
     charges,
+    fixedCharges: [],
+    commitment: null,
   };
 }
 
@@ -122,6 +152,8 @@ function toPlan(row: PlanRow, charges: Charge[]): Plan {
     trialDays: Number(row.trialPeriod ?? 0),
     billChargesMonthly: row.billChargesMonthly ?? false,
     charges,
+    fixedCharges: [],
+    commitment: null,
   };
 }
 

@@ -20,6 +20,8 @@ export const BillingPeriodEntity = defineEntity({
     toAt: p.datetime(3).nullable(),
     chargesFromAt: p.datetime(3).nullable(),
     chargesToAt: p.datetime(3).nullable(),
+    fixedChargesFromAt: p.datetime(3).nullable(),
+    fixedChargesToAt: p.datetime(3).nullable(),
     periodDays: p.integer(),
     trialEndsAt: p.datetime(3).nullable(),
     partition: p.integer(),

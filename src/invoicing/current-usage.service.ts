@@ -1,4 +1,4 @@
-import { loadRatedPlan, type RatedPlan } from '../catalog/rated-plan.js';
+import { loadSubscriptionPlan, type RatedPlan } from '../catalog/rated-plan.js';
 import { CustomerEntity } from '../customers/customer.entity.js';
 import { billingBoundaries, type BilledSpan } from '../domain/calendar/billing-boundaries.js';
 import { instant, type Instant } from '../domain/calendar/instant.js';
@@ -55,7 +55,7 @@ export class CurrentUsageService {
       });
       if (subscription === null || subscription.startedAt == null) throw methodNotAllowed('no_active_subscription');
       const context = await loadBillingContext(em, organizationId, customer.id);
-      const plan = await loadRatedPlan(em, subscription.planId);
+      const plan = await loadSubscriptionPlan(em, subscription);
       const now = instant((await presentOn(em, customer.testClockId)).getTime());
       const span = billingBoundaries({
         ...billingCalendarOf(subscription, plan.row, context.zone),

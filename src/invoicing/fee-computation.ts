@@ -93,6 +93,7 @@ function toFeeRow({ em, context, plan, period, createdAt }: FeeComputation, line
     customerId: period.customerId,
     chargeId: rated?.charge.row.id ?? null,
     chargeFilterId: rated?.filterId ?? null,
+    groupedBy: {},
     feeType: rated === null ? 'subscription' : 'charge',
     position,
     item: rated === null ? planItem(plan, period) : chargeItem(rated),

@@ -1,6 +1,8 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
 import type { AppliedTaxRow } from './applied-tax.js';
 
+export type FeeType = 'charge' | 'subscription' | 'fixed_charge' | 'commitment' | 'add_on' | 'credit';
+
 /** One line. Beside its amounts it keeps what they are a pure function of: range, cutoff, price, quantity (invariant 5). */
 export const FeeEntity = defineEntity({
   name: 'Fee',
@@ -14,7 +16,11 @@ export const FeeEntity = defineEntity({
     customerId: p.uuid(),
     chargeId: p.uuid().nullable(),
     chargeFilterId: p.uuid().nullable(),
-    feeType: p.text().$type<'charge' | 'subscription'>(),
+    fixedChargeId: p.uuid().nullable(),
+    trueUpParentFeeId: p.uuid().nullable(),
+    groupedBy: p.json<Record<string, string | null>>(),
+    eventTransactionId: p.text().nullable(),
+    feeType: p.text().$type<FeeType>(),
     position: p.integer(),
     item: p.json<Record<string, unknown>>(),
     amountCents: p.bigint('number'),

@@ -1,5 +1,5 @@
 import { LockMode } from '@mikro-orm/core';
-import { loadRatedPlan } from '../catalog/rated-plan.js';
+import { loadSubscriptionPlan } from '../catalog/rated-plan.js';
 import { canFinalize, canRetryPayment, canVoid } from '../domain/invoicing/invoice-states.js';
 import type { CutoffBarrier, UsageReader } from '../metering/index.js';
 import { lockPartitionShared } from '../metering/locks.js';
@@ -140,7 +140,7 @@ async function refreshFees(
   const fees: FeeRow[] = [];
   for (const period of await periodsOf(em, invoice)) {
     period.cutoffSequence = await storedCutoff(em, period.partition);
-    const plan = await loadRatedPlan(em, period.planId);
+    const plan = await loadSubscriptionPlan(em, { id: period.subscriptionId, planId: period.planId });
     fees.push(...(await computeFees({ em, reader, context, plan, period, createdAt: invoice.billingAt })));
     await em.nativeDelete(LateUsageEntity, { billingPeriodId: period.id });
   }
@@ -163,7 +163,7 @@ async function compareFees(
   const fees: FeeRow[] = [];
   for (const period of await periodsOf(scratch, copy)) {
     period.cutoffSequence = await storedCutoff(scratch, period.partition);
-    const plan = await loadRatedPlan(scratch, period.planId);
+    const plan = await loadSubscriptionPlan(scratch, { id: period.subscriptionId, planId: period.planId });
     fees.push(...(await computeFees({ em: scratch, reader, context, plan, period, createdAt: copy.billingAt })));
   }
   applyTotals(context, copy, fees);

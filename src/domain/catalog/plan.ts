@@ -1,7 +1,8 @@
 import type { BillingInterval } from '../calendar/billing-calendar.js';
 import type { Currency } from '../money/currency.js';
+import type { Decimal } from '../money/decimal.js';
 import type { MetricDefinition } from './billable-metric.js';
-import type { ChargeModel } from './charge.js';
+import type { ChargeModel, GraduatedModel, StandardModel, VolumeModel } from './charge.js';
 import type { ChargeFilter } from './charge-filter.js';
 
 /** The price of one metric on a plan. */
@@ -21,6 +22,25 @@ export interface Charge {
   readonly pricingGroupKeys?: readonly string[];
 }
 
+/** A price for a number of units that is agreed and not metered. */
+export interface FixedCharge {
+  readonly id: string;
+  readonly code: string;
+  /** Units in force from the start on; later changes are dated and kept with each subscription. */
+  readonly units: Decimal;
+  readonly model: StandardModel | GraduatedModel | VolumeModel;
+  readonly payInAdvance: boolean;
+  readonly prorated: boolean;
+  readonly invoiceDisplayName?: string | null;
+}
+
+/** What the fees of a period have to reach; a true-up bills the rest. */
+export interface MinimumCommitment {
+  readonly id: string;
+  readonly amountMinor: number;
+  readonly invoiceDisplayName: string | null;
+}
+
 export interface Plan {
   readonly id: string;
   readonly code: string;
@@ -34,6 +54,8 @@ export interface Plan {
   readonly billChargesMonthly: boolean;
   readonly billFixedChargesMonthly?: boolean;
   readonly charges: readonly Charge[];
+  readonly fixedCharges: readonly FixedCharge[];
+  readonly commitment: MinimumCommitment | null;
 }
 
 const PERIODS_PER_YEAR: Readonly<Record<BillingInterval, number>> = {

@@ -2,6 +2,7 @@ import { MikroORM, type EntitySchema } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
 import { type EntityManager, PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { Foundation } from './migrations/0001-foundation.js';
+import { LinksOfFees } from './migrations/0002-links-of-fees.js';
 
 export type { EntityManager } from '@mikro-orm/postgresql';
 
@@ -31,7 +32,7 @@ export class Database {
       extensions: [Migrator],
       migrations: {
         tableName: 'schema_migrations',
-        migrationsList: [Foundation],
+        migrationsList: [Foundation, LinksOfFees],
         snapshot: false,
         transactional: true,
         allOrNothing: true,
