@@ -44,6 +44,8 @@ const calendar: fc.Arbitrary<BillingCalendar> = fc.record({
   zone,
 });
 
+const fraction = fc.double({ min: 0, max: 1, noNaN: true });
+
 describe('the sequence of billing periods', () => {
   it('covers time without gap or overlap', () =>
     fc.assert(
@@ -139,6 +141,52 @@ describe('proration', () => {
           expect(left.billedDays + right.billedDays).toBe(days);
           expect(fee(whole.from, whole.to).amountMinor).toBe(planAmountMinor);
           expect(Math.abs(left.amountMinor + right.amountMinor - planAmountMinor)).toBeLessThanOrEqual(1);
+        },
+      ),
+      RUNS,
+    ));
+
+  it('of a period split by a change of plan and back conserves the fee', () =>
+    fc.assert(
+      fc.property(
+        calendar,
+        at,
+        fc.tuple(fraction, fraction),
+        fc.tuple(fc.integer({ min: 0, max: 10_000_000 }), fc.integer({ min: 0, max: 10_000_000 })),
+        (sequence, moment, cuts, [amountMinor, otherMinor]) => {
+          fc.pre(sequence.zone !== 'Pacific/Apia');
+          const whole = periodContaining(sequence, moment);
+          const [changedAt, backAt] = cuts
+            .map((cut) => instant(whole.from + Math.floor((whole.to - whole.from - 1) * cut)))
+            .sort((a, b) => a - b) as [Instant, Instant];
+          // Three subscriptions one after the other; each one's day of change belongs to the next.
+          const lives = [
+            { startedAt: whole.from, terminatedAt: changedAt, billingAt: changedAt, planAmountMinor: amountMinor },
+            { startedAt: changedAt, terminatedAt: backAt, billingAt: backAt, planAmountMinor: otherMinor },
+            { startedAt: backAt, terminatedAt: null, billingAt: whole.to, planAmountMinor: amountMinor },
+          ];
+          const fees = lives.map(({ planAmountMinor, ...life }) => {
+            const { subscription: billed } = billingBoundaries({ ...sequence, ...life, payInAdvance: false });
+            if (billed === null) throw new Error('A started subscription is billed');
+            const { from, to, periodDays } = billed;
+            const endedByUpgrade = life.terminatedAt !== null;
+            return subscriptionFee({
+              planAmountMinor,
+              currency: 'EUR',
+              periodDays,
+              from,
+              to,
+              zone: sequence.zone,
+              endedByUpgrade,
+            });
+          });
+          const days = daysOf(sequence, whole);
+          const [before, between, after] = fees.map((fee) => fee.billedDays) as [number, number, number];
+          expect(before + between + after).toBe(days);
+          const due = (amountMinor * (before + after) + otherMinor * between) / days;
+          const billedMinor = fees.reduce((sum, fee) => sum + fee.amountMinor, 0);
+          // Each of the three fees is rounded once.
+          expect(Math.abs(billedMinor - due)).toBeLessThanOrEqual(1.5 + 1e-6);
         },
       ),
       RUNS,

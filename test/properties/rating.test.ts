@@ -1,10 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { parseChargeProperties, type ChargeModel } from '../../src/domain/catalog/charge.js';
 import { Decimal } from '../../src/domain/money/decimal.js';
-import { roundToMinorUnits } from '../../src/domain/money/money.js';
 import { rate } from '../../src/domain/rating/rate.js';
-import type { MeteredUsage } from '../../src/domain/rating/rated-amount.js';
+import { agrees, amount, anyTiers, modelOf, units, usageOf, type TierText } from './prices.js';
 import {
   ceiling,
   compare,
@@ -13,64 +11,12 @@ import {
   over,
   plus,
   rational,
-  roundHalfUp,
   smaller,
   times,
   ZERO,
   type Rational,
 } from './rational.js';
 import { RUNS } from './runs.js';
-
-/** Decimal text with at most `digits` after the point, without trailing zeros to worry about. */
-const decimalText = (max: number, digits: number) =>
-  fc.tuple(fc.integer({ min: 0, max }), fc.integer({ min: 0, max: 10 ** digits - 1 })).map(([whole, fraction]) => {
-    const text = String(fraction).padStart(digits, '0');
-    return digits === 0 ? String(whole) : `${whole}.${text}`;
-  });
-const units = decimalText(2000, 4);
-const amount = decimalText(500, 6);
-const flat = decimalText(50, 2);
-
-interface TierText {
-  readonly from_value: number;
-  readonly to_value: number | null;
-  readonly per_unit_amount: string;
-  readonly flat_amount: string;
-}
-
-/** Ranges by one (0-10, 11-...) or touching (0-10, 10-...). */
-const tiers = (touching: boolean) =>
-  fc
-    .array(fc.tuple(fc.integer({ min: 1, max: 300 }), amount, flat), { minLength: 1, maxLength: 5 })
-    .map((widths): TierText[] => {
-      let floor = 0;
-      return widths.map(([width, perUnit, flatAmount], index) => {
-        const from = index === 0 || touching ? floor : floor + 1;
-        floor += width;
-        const to = index === widths.length - 1 ? null : floor;
-        return { from_value: from, to_value: to, per_unit_amount: perUnit, flat_amount: flatAmount };
-      });
-    });
-const anyTiers = fc.boolean().chain((touching) => tiers(touching));
-
-function modelOf(kind: string, properties: Record<string, unknown>): ChargeModel {
-  const parsed = parseChargeProperties(kind, properties);
-  if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
-  return parsed.model;
-}
-
-/** Same amount as the fraction says, to the digits that are kept, and the same cents. */
-function agrees(model: ChargeModel, usage: MeteredUsage, expected: Rational): void {
-  const { amount: rated } = rate(model, usage);
-  expect(BigInt(rated.times('1e25').toFixed(0))).toBe(roundHalfUp(expected, 25));
-  expect(BigInt(roundToMinorUnits(rated, 'EUR'))).toBe(roundHalfUp(expected, 2));
-}
-
-const usageOf = (text: string, more: Partial<MeteredUsage> = {}): MeteredUsage => ({
-  units: new Decimal(text),
-  eventsCount: 1,
-  ...more,
-});
 
 /** The tier's floor: where the one before it ended. */
 const floors = (ranges: readonly TierText[]) =>
@@ -156,87 +102,36 @@ describe('exact fractions agree with', () => {
       }),
       RUNS,
     ));
-
-  it('percentage with its free allowance', () =>
-    fc.assert(
-      fc.property(
-        fc.array(decimalText(300, 2), { maxLength: 8 }),
-        decimalText(20, 3),
-        flat,
-        fc.option(fc.integer({ min: 1, max: 10 })),
-        fc.option(fc.integer({ min: 1, max: 1000 })),
-        (values, percent, fixed, freeEvents, freeTotal) => {
-          const exact = values.map(rational);
-          const total = exact.reduce(plus, ZERO);
-          const running = exact.map((_, index) => exact.slice(0, index + 1).reduce(plus, ZERO));
-          const expected = percentageByFractions(exact, rational(percent), rational(fixed), freeEvents, freeTotal);
-          agrees(
-            modelOf('percentage', {
-              rate: percent,
-              fixed_amount: fixed,
-              free_units_per_events: freeEvents,
-              free_units_per_total_aggregation: freeTotal === null ? null : String(freeTotal),
-            }),
-            {
-              units: decimalOf(total),
-              eventsCount: values.length,
-              runningTotals: running.map(decimalOf),
-            },
-            compare(total, ZERO) === 0 ? ZERO : expected,
-          );
-        },
-      ),
-      RUNS,
-    ));
 });
 
-/** Each event in turn: free while events and total last, the crossing one for a part. */
-function percentageByFractions(
-  values: readonly Rational[],
-  percent: Rational,
-  fixed: Rational,
-  freeEvents: number | null,
-  freeTotal: number | null,
-): Rational {
-  let sum = ZERO;
-  let amountDue = ZERO;
-  let isOver = freeEvents === null && freeTotal === null;
-  values.forEach((value, index) => {
-    const before = sum;
-    sum = plus(sum, value);
-    if (freeEvents !== null && index >= freeEvents) isOver = true;
-    if (isOver) {
-      amountDue = plus(amountDue, plus(times(value, over(percent, rational(100))), fixed));
-    } else if (freeTotal !== null && compare(sum, rational(freeTotal)) > 0) {
-      isOver = true;
-      const paid = minus(value, minus(rational(freeTotal), before));
-      amountDue = plus(amountDue, plus(times(paid, over(percent, rational(100))), fixed));
-    }
-  });
-  return amountDue;
-}
-
-function decimalOf(value: Rational): Decimal {
-  return new Decimal(value.numerator.toString()).div(value.denominator.toString());
-}
-
 describe('graduated tiers', () => {
-  it('are continuous where they touch: a little more usage costs a little more', () =>
+  it.each([
+    ['graduated', 'graduated_ranges', 'per_unit_amount'],
+    ['graduated_percentage', 'graduated_percentage_ranges', 'rate'],
+  ])('of %s are continuous where they touch: a little more usage costs a little more', (kind, key, price) =>
     fc.assert(
       fc.property(anyTiers, fc.nat(), (ranges, pick) => {
         const bounds = ranges.filter((range) => range.to_value !== null);
         const bound = bounds[pick % Math.max(1, bounds.length)];
         fc.pre(bound !== undefined);
-        const free = ranges.map((range) => ({ ...range, flat_amount: '0' }));
-        const model = modelOf('graduated', { graduated_ranges: free });
+        const free = ranges.map(({ per_unit_amount, ...range }) => ({
+          ...range,
+          flat_amount: '0',
+          [price]: per_unit_amount,
+        }));
+        const model = modelOf(kind, { [key]: free });
         const step = new Decimal('1e-12');
-        const at = rate(model, usageOf(String(bound?.to_value))).amount;
-        const after = rate(model, { units: new Decimal(bound?.to_value ?? 0).plus(step), eventsCount: 1 }).amount;
-        expect(after.minus(at).lessThanOrEqualTo(step.times(501))).toBe(true);
-        expect(after.greaterThanOrEqualTo(at)).toBe(true);
+        const amountOf = (used: Decimal) => rate(model, { units: used, eventsCount: 1 }).amount;
+        const met = new Decimal(bound?.to_value ?? 0);
+        const [below, at, above] = [met.minus(step), met, met.plus(step)].map(amountOf) as [Decimal, Decimal, Decimal];
+        for (const more of [at.minus(below), above.minus(at)]) {
+          expect(more.lessThanOrEqualTo(step.times(501))).toBe(true);
+          expect(more.greaterThanOrEqualTo(0)).toBe(true);
+        }
       }),
       RUNS,
-    ));
+    ),
+  );
 
   it('their units sum to the usage', () =>
     fc.assert(

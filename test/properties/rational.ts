@@ -43,6 +43,11 @@ export function roundHalfUp(value: Rational, digits: number): bigint {
   return scaled < 0n ? -rounded : rounded;
 }
 
+/** Up, towards positive infinity, as a whole number of 10^-digits. */
+export function roundUp(value: Rational, digits: number): bigint {
+  return ceiling(times(value, { numerator: 10n ** BigInt(digits), denominator: 1n })).numerator;
+}
+
 function normal(numerator: bigint, denominator: bigint): Rational {
   const sign = denominator < 0n ? -1n : 1n;
   const divisor = gcd(numerator < 0n ? -numerator : numerator, denominator < 0n ? -denominator : denominator);

@@ -26,6 +26,8 @@ export interface ProratedUnits {
 }
 
 const PRORATED_DECIMALS = 5;
+/** Thirty-firsts of a period have no last decimal. What their sum is off by, far behind the point, is not rounded up. */
+const EXACT_DECIMALS = 30;
 
 /**
  * Prorated recurring sum (reference 2.3): what was there before counts for the billed days, a new value for the days from
@@ -47,11 +49,14 @@ export function proratedSum(events: readonly MeteredEvent[], span: ProratedSpan)
   return proratedUnits(steps, counted.length);
 }
 
+/**
+ * Example: things there for 7, 24 and 31 of 31 days -> 0.2258… + 0.7741… + 1 = 2, not 2.00001.
+ */
 export function proratedUnits(steps: ProratedUnits['steps'], eventsCount: number): ProratedUnits {
   const prorated = steps.reduce((sum, step) => sum.plus(step.prorated), ZERO);
   return {
     kind: 'prorated-units',
-    units: prorated.toDecimalPlaces(PRORATED_DECIMALS, Decimal.ROUND_CEIL),
+    units: prorated.toDecimalPlaces(EXACT_DECIMALS).toDecimalPlaces(PRORATED_DECIMALS, Decimal.ROUND_CEIL),
     fullUnits: steps.reduce((sum, step) => sum.plus(step.units), ZERO),
     eventsCount,
     steps,

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { allocate } from './allocate.js';
 import { currencyExponent, isCurrency } from './currency.js';
 import { parsePlainDecimal, railsDecimal } from './decimal-string.js';
-import { Decimal } from './decimal.js';
+import { Decimal, sumDecimals } from './decimal.js';
 import { fromMinorUnits, roundToMinorUnits, sumMinor } from './money.js';
 
 describe('rounding to minor units', () => {
@@ -21,6 +21,13 @@ describe('rounding to minor units', () => {
     const minor = roundToMinorUnits(new Decimal(amount), currency);
     expect(minor).toBe(expected);
     expect(roundToMinorUnits(fromMinorUnits(minor, currency), currency)).toBe(minor);
+  });
+
+  it('keeps half a cent that was divided and summed again', () => {
+    const seventh = new Decimal('0.025').div(7);
+    const sum = sumDecimals(Array.from({ length: 7 }, () => seventh));
+    expect(sum.lessThan('0.025')).toBe(true);
+    expect(roundToMinorUnits(sum, 'EUR')).toBe(3);
   });
 
   it('refuses what a number cannot hold exactly', () => {

@@ -12,13 +12,17 @@ export function roundToMinorUnits(amount: Decimal, currency: Currency): number {
   return roundMinor(toMinorUnits(amount, currency));
 }
 
+/** Quotients such as thirds are off by their fortieth digit: half a cent that was divided and summed again is half a cent. */
+const EXACT_DECIMALS = 25;
+
 /**
  * Rounds an amount that is already counted in minor units.
  *
- * Example: 66.6 cents -> 67.
+ * Example: 66.6 cents -> 67; a seventh of 2.5 cents, seven times -> 3.
  */
 export function roundMinor(amountMinor: Decimal): number {
-  const rounded = amountMinor.toDecimalPlaces(0, Decimal.ROUND_HALF_UP).toNumber();
+  const exact = amountMinor.toDecimalPlaces(EXACT_DECIMALS, Decimal.ROUND_HALF_UP);
+  const rounded = exact.toDecimalPlaces(0, Decimal.ROUND_HALF_UP).toNumber();
   invariant(Number.isSafeInteger(rounded), 'An amount in minor units is a safe integer');
   return rounded === 0 ? 0 : rounded;
 }
