@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import {
+  AddOnsController,
   BillableMetricsController,
   BillableMetricsService,
   DraftsOfPlan,
@@ -63,6 +64,7 @@ export class ApiModule {
         OrganizationsController,
         TaxesController,
         BillableMetricsController,
+        AddOnsController,
         PlansController,
         CustomersController,
         SubscriptionsController,

@@ -1,7 +1,11 @@
 import type { EntitySchema } from '@mikro-orm/core';
+import { AddOnEntity } from './catalog/add-on.entity.js';
 import { BillableMetricEntity } from './catalog/billable-metric.entity.js';
 import { ChargeFilterEntity } from './catalog/charge-filter.entity.js';
 import { ChargeEntity } from './catalog/charge.entity.js';
+import { FixedChargeUnitChangeEntity } from './catalog/fixed-charge-unit-change.entity.js';
+import { FixedChargeEntity } from './catalog/fixed-charge.entity.js';
+import { MinimumCommitmentEntity } from './catalog/minimum-commitment.entity.js';
 import { PlanEntity } from './catalog/plan.entity.js';
 import { GatewayWebhookEntity } from './collection/gateway-webhook.entity.js';
 import { PaymentEntity } from './collection/payment.entity.js';
@@ -27,6 +31,10 @@ export const entities: EntitySchema[] = [
   PlanEntity,
   ChargeEntity,
   ChargeFilterEntity,
+  AddOnEntity,
+  FixedChargeEntity,
+  FixedChargeUnitChangeEntity,
+  MinimumCommitmentEntity,
   TestClockEntity,
   CustomerEntity,
   SubscriptionEntity,

@@ -1,3 +1,4 @@
+import { type AggregationKind, mayRecur } from '../domain/catalog/billable-metric.js';
 import {
   type ChargeModelKind,
   defaultChargeProperties,
@@ -5,12 +6,13 @@ import {
   parseChargeProperties,
 } from '../domain/catalog/charge.js';
 import { ALL_FILTER_VALUES } from '../domain/catalog/charge-filter.js';
-import { ERROR_CODES, type ErrorCode, validationFailed } from '../platform/http/errors.js';
+import { ERROR_CODES, type ErrorCode, type ErrorDetails, validationFailed } from '../platform/http/errors.js';
 import type { BillableMetricRow } from './billable-metric.entity.js';
-import type { ChargeInput } from './plan.input.js';
+
+type Properties = Record<string, unknown>;
 
 /** Which properties each model keeps; others that come with the request are dropped, as Lago does. */
-const KEPT_PROPERTIES: Partial<Record<ChargeModelKind, readonly string[]>> = {
+const KEPT_PROPERTIES: Record<ChargeModelKind, readonly string[]> = {
   standard: ['amount'],
   graduated: ['graduated_ranges'],
   graduated_percentage: ['graduated_percentage_ranges'],
@@ -24,68 +26,150 @@ const KEPT_PROPERTIES: Partial<Record<ChargeModelKind, readonly string[]>> = {
     'per_transaction_max_amount',
   ],
   volume: ['volume_ranges'],
+  dynamic: [],
 };
 
-/** Prices by group give one fee per group; until rating does that, asking for it is refused. */
-const REFUSED_PROPERTIES = ['pricing_group_keys', 'grouped_by', 'presentation_group_keys'];
+/** The two kinds of grouping keys of a price, beside its model's own properties. */
+const PRICING_KEYS = 'pricing_group_keys';
+const OLD_PRICING_KEYS = 'grouped_by';
+const PRESENTATION_KEYS = 'presentation_group_keys';
+const MAX_PRICING_KEYS = 20;
+const MAX_PRESENTATION_KEYS = 2;
 
-export interface ChargeTerms {
+/** What decides how a charge is billed, beside its price. */
+export interface BillingTerms {
   readonly model: ChargeModelKind;
-  readonly properties: Record<string, unknown>;
-  readonly filters: readonly FilterTerms[];
+  readonly payInAdvance: boolean;
+  readonly prorated: boolean;
+  readonly invoiceable: boolean;
+  readonly regroupPaidFees: string | null;
+  readonly minAmountCents: number;
 }
 
 export interface FilterTerms {
   readonly invoiceDisplayName: string | null;
-  readonly properties: Record<string, unknown>;
+  readonly properties: Properties;
   readonly values: Record<string, string[]>;
 }
 
+export interface FilterInput {
+  readonly invoice_display_name?: string | null | undefined;
+  readonly properties?: Properties | null | undefined;
+  readonly values: Record<string, string[]>;
+}
+
+/** @throws 422 `charge_model: value_is_invalid` when no such model is known. */
+export function chargeModel(value: string): ChargeModelKind {
+  if (!isChargeModelKind(value)) throw validationFailed({ charge_model: ['value_is_invalid'] });
+  return value;
+}
+
+const PAYABLE_IN_ADVANCE = new Set(['count_agg', 'sum_agg', 'unique_count_agg']);
+const PRORATED_IN_ARREARS = new Set<ChargeModelKind>(['standard', 'graduated', 'volume']);
+
 /**
- * The price a charge asks for, checked against the domain's rules and the metric's declared dimensions.
- * @throws 422 with Lago's codes under `charge_model`, `properties` or `values`.
+ * Whether a metric can be billed on these terms (lago-api.md 1.3 and 2.4).
+ * @throws 422 `value_is_invalid` under every field that contradicts the others.
  */
-export function chargeTerms(input: ChargeInput, metric: BillableMetricRow): ChargeTerms {
-  const model = input.charge_model;
-  if (!isChargeModelKind(model) || KEPT_PROPERTIES[model] === undefined) {
-    throw validationFailed({ charge_model: ['value_is_invalid'] });
+export function requireBillable(terms: BillingTerms, metric: BillableMetricRow): void {
+  const details: Record<string, ErrorCode[]> = {};
+  const refuse = (field: string) => (details[field] = ['value_is_invalid']);
+  const { model, payInAdvance, prorated } = terms;
+  if (model === 'dynamic' && metric.aggregationType !== 'sum_agg') refuse('charge_model');
+  if (payInAdvance && (model === 'volume' || !PAYABLE_IN_ADVANCE.has(metric.aggregationType))) refuse('pay_in_advance');
+  if (prorated) {
+    const recurs =
+      metric.recurring &&
+      mayRecur(metric.aggregationType as AggregationKind) &&
+      metric.aggregationType !== 'weighted_sum_agg';
+    const isOfModel = payInAdvance ? model === 'standard' : PRORATED_IN_ARREARS.has(model);
+    if (!recurs || !isOfModel) refuse('prorated');
   }
+  if (!payInAdvance && !terms.invoiceable) refuse('invoiceable');
+  if (terms.regroupPaidFees !== null && (!payInAdvance || terms.invoiceable)) refuse('regroup_paid_fees');
+  if (payInAdvance && terms.minAmountCents > 0) refuse('min_amount_cents');
+  if (Object.keys(details).length > 0) throw validationFailed(details satisfies ErrorDetails);
+}
+
+/**
+ * The properties that are kept of those that came: the model's own and the grouping keys. Without any the model's neutral
+ * ones, which cost nothing.
+ * @throws 422 with Lago's codes under `properties` (lago-api.md 2.4).
+ */
+export function priceProperties(model: ChargeModelKind, given: Properties | null | undefined): Properties {
+  const kept = KEPT_PROPERTIES[model].filter((key) => given?.[key] !== undefined);
+  const price =
+    kept.length === 0 && isOnlyGrouped(given)
+      ? defaultChargeProperties(model)
+      : Object.fromEntries(kept.map((key) => [key, given?.[key]]));
+  if (!isOfReasonableSize(price)) throw validationFailed({ properties: ['value_is_out_of_range'] });
+  const parsed = parseChargeProperties(model, price);
+  if (!parsed.ok) {
+    const details = Object.entries(parsed.errors).map(([field, codes]) => [field, codes.map(known)] as const);
+    throw validationFailed(Object.fromEntries(details));
+  }
+  return { ...price, ...groupingKeys(given) };
+}
+
+/** One fee for every set of values of these event properties; none without any. */
+export function pricingGroupKeys(properties: Properties): string[] {
+  return keysAt(properties, PRICING_KEYS);
+}
+
+/** As Lago shows properties: the old name of the grouping keys beside the new one. */
+export function shownProperties(properties: Properties): Properties {
+  const keys = pricingGroupKeys(properties);
+  return keys.length === 0 ? properties : { ...properties, [OLD_PRICING_KEYS]: keys };
+}
+
+/**
+ * A price of its own for events with these dimension values, checked against what the metric declares.
+ * @throws 422 with Lago's codes under `properties` or `values`.
+ */
+export function filterTerms(filter: FilterInput, model: ChargeModelKind, metric: BillableMetricRow): FilterTerms {
   return {
-    model,
-    properties: priceProperties(model, input.properties),
-    filters: (input.filters ?? []).map((filter) => ({
-      invoiceDisplayName: filter.invoice_display_name ?? null,
-      properties: priceProperties(model, filter.properties),
-      values: declaredValues(filter.values, metric),
-    })),
+    invoiceDisplayName: filter.invoice_display_name ?? null,
+    properties: priceProperties(model, filter.properties),
+    values: declaredValues(filter.values, metric),
   };
 }
 
-function priceProperties(model: ChargeModelKind, given: Record<string, unknown> | null | undefined) {
-  const refused = REFUSED_PROPERTIES.some((key) => isGiven(given?.[key]));
-  if (refused) throw validationFailed({ properties: ['value_is_invalid'] });
-  const kept = (KEPT_PROPERTIES[model] ?? []).filter((key) => given?.[key] !== undefined);
-  const properties =
-    kept.length === 0 && isEmpty(given)
-      ? defaultChargeProperties(model)
-      : Object.fromEntries(kept.map((key) => [key, given?.[key]]));
-  if (!isOfReasonableSize(properties)) throw validationFailed({ properties: ['value_is_out_of_range'] });
-  const parsed = parseChargeProperties(model, properties);
-  if (parsed.ok) return properties;
-  const details = Object.entries(parsed.errors).map(([field, codes]) => [field, codes.map(known)] as const);
-  throw validationFailed(Object.fromEntries(details));
+function groupingKeys(given: Properties | null | undefined): Properties {
+  const pricing = keysAt(given, PRICING_KEYS, MAX_PRICING_KEYS);
+  const former = keysAt(given, OLD_PRICING_KEYS, MAX_PRICING_KEYS);
+  const shown = keysAt(given, PRESENTATION_KEYS, MAX_PRESENTATION_KEYS);
+  const grouping = pricing.length > 0 ? pricing : former;
+  return {
+    ...(grouping.length > 0 && { [PRICING_KEYS]: grouping }),
+    ...(shown.length > 0 && { [PRESENTATION_KEYS]: given?.[PRESENTATION_KEYS] }),
+  };
 }
+
+// A presentation key may come as an object with its options, of which `value` is the property's name.
+function keysAt(given: Properties | null | undefined, name: string, most = Infinity): string[] {
+  const value = given?.[name];
+  if (value === undefined || value === null || value === '') return [];
+  const items: unknown[] = Array.isArray(value) ? value : [value];
+  const keys = items.map((item) =>
+    name === PRESENTATION_KEYS && typeof item === 'object' && item !== null && 'value' in item ? item.value : item,
+  );
+  const areNames = keys.every((key) => typeof key === 'string' && key.length > 0 && key.length <= MAX_KEY_LENGTH);
+  if (!Array.isArray(value) || !areNames || keys.length > most) {
+    throw validationFailed({ properties: ['value_is_invalid'] });
+  }
+  return [...new Set(keys as string[])];
+}
+
+const MAX_KEY_LENGTH = 255;
 
 function known(code: string): ErrorCode {
   return code in ERROR_CODES ? (code as ErrorCode) : 'value_is_invalid';
 }
 
-function isGiven(value: unknown): boolean {
-  return value != null && !(Array.isArray(value) && value.length === 0);
-}
+const GROUPING = new Set([PRICING_KEYS, OLD_PRICING_KEYS, PRESENTATION_KEYS]);
 
-function isEmpty(value: Record<string, unknown> | null | undefined): boolean {
-  return value == null || Object.keys(value).length === 0;
+function isOnlyGrouped(value: Properties | null | undefined): boolean {
+  return value == null || Object.keys(value).every((key) => GROUPING.has(key));
 }
 
 /** Fifteen digits before the point and fifteen after are what Lago keeps of a price; amounts beyond fit no invoice. */

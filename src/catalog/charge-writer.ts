@@ -6,51 +6,52 @@ import { notFound, validationFailed } from '../platform/http/errors.js';
 import { isUuid } from '../platform/http/path.js';
 import { BillableMetricEntity, type BillableMetricRow } from './billable-metric.entity.js';
 import { ChargeFilterEntity, type ChargeFilterRow } from './charge-filter.entity.js';
-import { type ChargeTerms, chargeTerms, type FilterTerms } from './charge-terms.js';
+import { chargeModel, type FilterTerms, filterTerms, priceProperties, requireBillable } from './charge-terms.js';
 import { ChargeEntity, type ChargeRow } from './charge.entity.js';
+import type { ChargeInput } from './charge.input.js';
+import { assignCodes } from './codes.js';
 import type { PlanRow } from './plan.entity.js';
-import type { ChargeInput } from './plan.input.js';
+import { refuseChanges } from './refuse-changes.js';
+
+/** What a writer needs to know of the plan it writes in. */
+export interface WriteContext {
+  readonly plan: PlanRow;
+  readonly taxes: ReadonlyMap<string, TaxRow>;
+  /** Subscriptions are billed by the plan: a charge then keeps its metric and the way it is billed. */
+  readonly settled: boolean;
+}
 
 /**
  * Makes the charges of a plan those of the request: one with the id of a charge changes it, one without is new, and what
- * the request does not name goes. `settled` says that subscriptions are billed by the plan: a charge then keeps its metric
- * and its model.
+ * the request does not name goes.
  */
 export async function replaceCharges(
   em: EntityManager,
-  plan: PlanRow,
+  context: WriteContext,
   inputs: readonly ChargeInput[],
-  taxes: ReadonlyMap<string, TaxRow>,
-  settled: boolean,
 ): Promise<void> {
-  const metrics = await metricsOf(em, plan.organizationId, inputs);
+  const { plan } = context;
   const current = await em.find(ChargeEntity, { planId: plan.id, deletedAt: null });
-  const kept = new Map<ChargeInput, ChargeRow | undefined>(
-    inputs.map((input) => [input, current.find(({ id }) => id === input.id)]),
+  const kept = new Map(inputs.map((input) => [input, current.find(({ id }) => id === input.id)]));
+  const metrics = await metricsOf(em, plan.organizationId, inputs, current);
+  const codes = assignCodes(
+    inputs,
+    (input) => kept.get(input)?.code,
+    (input) => metricFor(input, kept.get(input), metrics).code,
   );
-  const codes = chargeCodes(inputs, kept, metrics);
   const now = new Date();
   const staying = new Set([...kept.values()].map((charge) => charge?.id));
   for (const charge of current) if (!staying.has(charge.id)) charge.deletedAt = now;
-
   const written: { charge: ChargeRow; filters: readonly FilterTerms[] | null }[] = [];
   for (const [position, input] of inputs.entries()) {
-    const metric = metrics.get(input.billable_metric_id)!;
-    const terms = chargeTerms(input, metric);
-    requireTaxes(input.tax_codes ?? [], taxes);
     const existing = kept.get(input);
-    if (existing && settled) requireSamePriceKind(existing, metric, terms);
+    const metric = metricFor(input, existing, metrics);
     const charge = existing ?? newCharge(em, plan, metric, now);
-    charge.billableMetricId = metric.id;
+    const filters = await applyCharge(em, context, charge, input, metric, existing === undefined);
     charge.code = codes.get(input)!;
     charge.position = position;
-    charge.chargeModel = terms.model;
-    charge.properties = terms.properties;
-    if (input.invoice_display_name !== undefined || !existing)
-      charge.invoiceDisplayName = input.invoice_display_name ?? null;
-    if (input.tax_codes != null) charge.taxCodes = input.tax_codes;
     charge.updatedAt = now;
-    written.push({ charge, filters: input.filters === undefined ? null : terms.filters });
+    written.push({ charge, filters });
   }
   // Filters point at charges by id only, so the charges have to be there first.
   await em.flush();
@@ -58,43 +59,96 @@ export async function replaceCharges(
   await em.flush();
 }
 
-async function metricsOf(em: EntityManager, organizationId: string, inputs: readonly ChargeInput[]) {
-  const ids = [...new Set(inputs.map((input) => input.billable_metric_id))];
-  if (!ids.every(isUuid)) throw notFound('billable_metrics');
-  const metrics = await em.find(BillableMetricEntity, { organizationId, id: { $in: ids }, deletedAt: null });
-  if (metrics.length !== ids.length) throw notFound('billable_metrics');
-  return new Map(ids.map((id) => [id, metrics.find((metric) => metric.id === id.toLowerCase())!]));
+/** The fields of the request on the row; what it does not name stays. Answers the filters it asks for, null for as before. */
+async function applyCharge(
+  em: EntityManager,
+  { taxes, settled }: WriteContext,
+  charge: ChargeRow,
+  input: ChargeInput,
+  metric: BillableMetricRow,
+  isNew: boolean,
+): Promise<FilterTerms[] | null> {
+  if (isNew && input.charge_model == null) throw validationFailed({ charge_model: ['value_is_mandatory'] });
+  const model = chargeModel(input.charge_model ?? charge.chargeModel);
+  const isOtherModel = isNew || model !== charge.chargeModel;
+  if (settled && !isNew) {
+    if (charge.billableMetricId !== metric.id) throw validationFailed({ billable_metric_id: ['value_is_invalid'] });
+    refuseChanges(billedBy(charge), {
+      charge_model: model,
+      pay_in_advance: input.pay_in_advance ?? undefined,
+      prorated: input.prorated ?? undefined,
+      invoiceable: input.invoiceable ?? undefined,
+      regroup_paid_fees: input.regroup_paid_fees,
+    });
+  }
+  const terms = {
+    model,
+    payInAdvance: input.pay_in_advance ?? charge.payInAdvance,
+    prorated: input.prorated ?? charge.prorated,
+    invoiceable: input.invoiceable ?? charge.invoiceable,
+    regroupPaidFees: input.regroup_paid_fees === undefined ? (charge.regroupPaidFees ?? null) : input.regroup_paid_fees,
+    minAmountCents: input.min_amount_cents ?? charge.minAmountCents,
+  };
+  requireBillable(terms, metric);
+  requireTaxes(input.tax_codes ?? [], taxes);
+  const hasPrice = isOtherModel || input.properties !== undefined;
+  const properties = hasPrice ? priceProperties(model, input.properties) : charge.properties;
+  if (
+    isOtherModel &&
+    !isNew &&
+    input.filters == null &&
+    (await em.count(ChargeFilterEntity, { chargeId: charge.id })) > 0
+  ) {
+    // The prices of the filters are of the former model.
+    throw validationFailed({ filters: ['value_is_mandatory'] });
+  }
+  const filters = input.filters == null ? null : input.filters.map((filter) => filterTerms(filter, model, metric));
+  charge.billableMetricId = metric.id;
+  charge.chargeModel = model;
+  charge.properties = properties;
+  charge.payInAdvance = terms.payInAdvance;
+  charge.prorated = terms.prorated;
+  charge.invoiceable = terms.invoiceable;
+  charge.regroupPaidFees = terms.regroupPaidFees;
+  charge.minAmountCents = terms.minAmountCents;
+  if (input.invoice_display_name !== undefined) charge.invoiceDisplayName = input.invoice_display_name;
+  if (input.tax_codes != null) charge.taxCodes = input.tax_codes;
+  return filters;
 }
 
-/** A charge without a code takes its metric's, with `_1`, `_2` … where that is taken within the plan. */
-function chargeCodes(
+function billedBy(charge: ChargeRow) {
+  return {
+    charge_model: charge.chargeModel,
+    pay_in_advance: charge.payInAdvance,
+    prorated: charge.prorated,
+    invoiceable: charge.invoiceable,
+    regroup_paid_fees: charge.regroupPaidFees ?? null,
+  };
+}
+
+async function metricsOf(
+  em: EntityManager,
+  organizationId: string,
   inputs: readonly ChargeInput[],
-  kept: ReadonlyMap<ChargeInput, ChargeRow | undefined>,
-  metrics: ReadonlyMap<string, BillableMetricRow>,
-): Map<ChargeInput, string> {
-  const codes = new Map<ChargeInput, string>();
-  const taken = new Set<string>();
-  for (const input of inputs) {
-    const code = input.code ?? kept.get(input)?.code;
-    if (code === undefined) continue;
-    if (taken.has(code)) throw validationFailed({ code: ['value_already_exist'] });
-    taken.add(code);
-    codes.set(input, code);
-  }
-  for (const input of inputs) {
-    if (codes.has(input)) continue;
-    const base = metrics.get(input.billable_metric_id)!.code;
-    let code = base;
-    for (let number = 1; taken.has(code); number += 1) code = `${base}_${number}`;
-    taken.add(code);
-    codes.set(input, code);
-  }
-  return codes;
+  current: readonly ChargeRow[],
+): Promise<ReadonlyMap<string, BillableMetricRow>> {
+  const asked = inputs.flatMap(({ billable_metric_id: id }) => (id == null ? [] : [id.toLowerCase()]));
+  if (!asked.every(isUuid)) throw notFound('billable_metrics');
+  const ids = [...new Set([...asked, ...current.map(({ billableMetricId }) => billableMetricId)])];
+  const found = await em.find(BillableMetricEntity, { organizationId, id: { $in: ids }, deletedAt: null });
+  const metrics = new Map(found.map((metric) => [metric.id, metric]));
+  if (!asked.every((id) => metrics.has(id))) throw notFound('billable_metrics');
+  return metrics;
 }
 
-function requireSamePriceKind(charge: ChargeRow, metric: BillableMetricRow, terms: ChargeTerms): void {
-  if (charge.billableMetricId !== metric.id) throw validationFailed({ billable_metric_id: ['value_is_invalid'] });
-  if (charge.chargeModel !== terms.model) throw validationFailed({ charge_model: ['value_is_invalid'] });
+function metricFor(
+  input: ChargeInput,
+  existing: ChargeRow | undefined,
+  metrics: ReadonlyMap<string, BillableMetricRow>,
+): BillableMetricRow {
+  const metric = metrics.get(input.billable_metric_id?.toLowerCase() ?? existing?.billableMetricId ?? '');
+  if (metric === undefined) throw validationFailed({ billable_metric_id: ['value_is_mandatory'] });
+  return metric;
 }
 
 function newCharge(em: EntityManager, plan: PlanRow, metric: BillableMetricRow, now: Date): ChargeRow {

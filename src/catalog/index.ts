@@ -1,3 +1,4 @@
+export { AddOnsController } from './add-ons.controller.js';
 export { BillableMetricsController } from './billable-metrics.controller.js';
 export { BillableMetricsService } from './billable-metrics.service.js';
 export { DraftsOfPlan, MetricDefinitions, SubscriptionsOfPlan } from './ports.js';

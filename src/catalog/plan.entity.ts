@@ -17,6 +17,7 @@ export const PlanEntity = defineEntity({
     trialPeriod: p.decimal().nullable(),
     payInAdvance: p.boolean(),
     billChargesMonthly: p.boolean().nullable(),
+    billFixedChargesMonthly: p.boolean().nullable(),
     taxCodes: p.array(),
     metadata: p.json<Record<string, string>>().nullable(),
     createdAt: p.datetime(3),

@@ -1,51 +1,8 @@
 import { z } from 'zod';
 import { BILLING_INTERVALS } from '../domain/calendar/billing-calendar.js';
-import {
-  cents,
-  currency,
-  decimalText,
-  jsonObject,
-  notYet,
-  optionalLongText,
-  optionalText,
-  text,
-} from '../platform/http/fields.js';
+import { cents, currency, decimalText, notYet, optionalLongText, optionalText, text } from '../platform/http/fields.js';
 import { wrapped } from '../platform/http/request.pipe.js';
-
-const taxCodes = z
-  .array(text())
-  .max(50)
-  .transform((codes) => [...new Set(codes)]);
-
-const filter = z.object({
-  invoice_display_name: optionalText(),
-  properties: jsonObject().nullish(),
-  values: z.record(text(), z.array(text()).min(1).max(1000)),
-});
-
-/**
- * The price of one metric. What other issues bring (charges paid in advance, proration, spending minimums, pricing units)
- * is refused by name, because billing without it would bill wrongly.
- */
-const charge = z
-  .object({
-    id: z.string().nullish(),
-    code: text().nullish(),
-    invoice_display_name: optionalText(),
-    billable_metric_id: z.string(),
-    charge_model: z.string(),
-    properties: jsonObject().nullish(),
-    filters: z.array(filter).max(500).nullish(),
-    tax_codes: taxCodes.nullish(),
-    pay_in_advance: notYet(false),
-    prorated: notYet(false),
-    invoiceable: notYet(true),
-    regroup_paid_fees: notYet(),
-    min_amount_cents: notYet(0, '0'),
-    accepts_target_wallet: notYet(false),
-    applied_pricing_unit: notYet(),
-  })
-  .meta({ id: 'ChargeInput' });
+import { chargeInput, commitmentInput, fixedChargeInput, taxCodes } from './charge.input.js';
 
 /** Longer trials than a century are slips of the finger. */
 const MAX_TRIAL_DAYS = 36_500;
@@ -67,16 +24,19 @@ const fields = {
   bill_charges_monthly: z.boolean().nullish(),
   tax_codes: taxCodes.nullish(),
   metadata: metadata.nullish(),
-  charges: z.array(charge).max(500).nullish(),
-  bill_fixed_charges_monthly: notYet(false),
-  fixed_charges: notYet(),
-  minimum_commitment: notYet(),
+  charges: z.array(chargeInput).max(500).nullish(),
+  bill_fixed_charges_monthly: z.boolean().nullish(),
+  fixed_charges: z.array(fixedChargeInput).max(500).nullish(),
+  minimum_commitment: commitmentInput.nullish(),
+  // Progressive billing is of another issue.
   usage_thresholds: notYet(),
 };
 
 export const createBody = wrapped('plan', z.object(fields).meta({ id: 'PlanCreateInput' }));
-export const updateBody = wrapped('plan', z.object(fields).partial().meta({ id: 'PlanUpdateInput' }));
+export const updateBody = wrapped(
+  'plan',
+  z.object(fields).partial().extend({ cascade_updates: z.boolean().nullish() }).meta({ id: 'PlanUpdateInput' }),
+);
 
 export type PlanCreation = z.infer<typeof createBody>['plan'];
 export type PlanChanges = z.infer<typeof updateBody>['plan'];
-export type ChargeInput = z.infer<typeof charge>;

@@ -1,7 +1,11 @@
 import { z } from 'zod';
 import { type TaxRow, taxAnswer, taxesOf, taxJson } from '../organizations/index.js';
-import { isoSeconds, rateNumber } from '../platform/http/format.js';
-import type { ChargeView, PlanView } from './plan-view.js';
+import { decimalString, isoSeconds, rateNumber } from '../platform/http/format.js';
+import { shownProperties } from './charge-terms.js';
+import type { MinimumCommitmentRow } from './minimum-commitment.entity.js';
+import type { ChargeRows, FixedChargeRows } from './plan-rows.js';
+import type { PlanView } from './plan-view.js';
+import type { PlanRow } from './plan.entity.js';
 
 const properties = z.record(z.string(), z.unknown());
 
@@ -38,6 +42,37 @@ export const chargeAnswer = z
   })
   .meta({ id: 'Charge' });
 
+export const fixedChargeAnswer = z
+  .object({
+    lago_id: z.uuid(),
+    lago_add_on_id: z.uuid(),
+    code: z.string(),
+    invoice_display_name: z.string().nullable(),
+    add_on_code: z.string(),
+    created_at: z.iso.datetime(),
+    charge_model: z.string(),
+    pay_in_advance: z.boolean(),
+    prorated: z.boolean(),
+    properties,
+    units: z.string(),
+    lago_parent_id: z.uuid().nullable(),
+    taxes: z.array(taxAnswer),
+  })
+  .meta({ id: 'FixedCharge' });
+
+const commitmentAnswer = z
+  .object({
+    lago_id: z.uuid(),
+    plan_code: z.string(),
+    invoice_display_name: z.string().nullable(),
+    amount_cents: z.int(),
+    interval: z.string(),
+    created_at: z.iso.datetime(),
+    updated_at: z.iso.datetime(),
+    taxes: z.array(taxAnswer),
+  })
+  .meta({ id: 'MinimumCommitment' });
+
 export const planAnswer = z
   .object({
     lago_id: z.uuid(),
@@ -59,18 +94,18 @@ export const planAnswer = z
     parent_id: z.uuid().nullable(),
     pending_deletion: z.boolean(),
     charges: z.array(chargeAnswer),
-    fixed_charges: z.array(z.unknown()),
+    fixed_charges: z.array(fixedChargeAnswer),
     entitlements: z.array(z.unknown()),
     usage_thresholds: z.array(z.unknown()),
     applicable_usage_thresholds: z.array(z.unknown()),
     taxes: z.array(taxAnswer),
-    minimum_commitment: z.null(),
+    minimum_commitment: commitmentAnswer.nullable(),
     metadata: z.record(z.string(), z.string().nullable()).nullable(),
   })
   .meta({ id: 'Plan' });
 
 /** The counters are kept for old clients and are always 0, as with Lago. */
-export function planJson({ plan, charges, taxes }: PlanView): z.infer<typeof planAnswer> {
+export function planJson({ plan, charges, fixedCharges, commitment, taxes }: PlanView): z.infer<typeof planAnswer> {
   return {
     lago_id: plan.id,
     name: plan.name,
@@ -84,25 +119,25 @@ export function planJson({ plan, charges, taxes }: PlanView): z.infer<typeof pla
     trial_period: plan.trialPeriod == null ? null : rateNumber(plan.trialPeriod),
     pay_in_advance: plan.payInAdvance,
     bill_charges_monthly: plan.billChargesMonthly ?? null,
-    bill_fixed_charges_monthly: null,
+    bill_fixed_charges_monthly: plan.billFixedChargesMonthly ?? null,
     customers_count: 0,
     active_subscriptions_count: 0,
     draft_invoices_count: 0,
     parent_id: null,
     pending_deletion: false,
     charges: charges.map((charge) => chargeJson(charge, taxes)),
-    fixed_charges: [],
+    fixed_charges: fixedCharges.map((fixedCharge) => fixedChargeJson(fixedCharge, taxes)),
     entitlements: [],
     usage_thresholds: [],
     applicable_usage_thresholds: [],
     taxes: taxesOf(plan.taxCodes, taxes).map(taxJson),
-    minimum_commitment: null,
+    minimum_commitment: commitment && commitmentJson(commitment, plan, taxes),
     metadata: plan.metadata ?? null,
   };
 }
 
 export function chargeJson(
-  { charge, metric, filters }: ChargeView,
+  { charge, metric, filters }: ChargeRows,
   taxes: ReadonlyMap<string, TaxRow>,
 ): z.infer<typeof chargeAnswer> {
   return {
@@ -119,16 +154,54 @@ export function chargeJson(
     prorated: charge.prorated,
     min_amount_cents: charge.minAmountCents,
     accepts_target_wallet: false,
-    properties: charge.properties,
+    properties: shownProperties(charge.properties),
     applied_pricing_unit: null,
     lago_parent_id: null,
     filters: filters.map((filter) => ({
       lago_id: filter.id,
       charge_code: charge.code,
       invoice_display_name: filter.invoiceDisplayName ?? null,
-      properties: filter.properties,
+      properties: shownProperties(filter.properties),
       values: filter.values,
     })),
     taxes: taxesOf(charge.taxCodes, taxes).map(taxJson),
+  };
+}
+
+export function fixedChargeJson(
+  { fixedCharge, addOn }: FixedChargeRows,
+  taxes: ReadonlyMap<string, TaxRow>,
+): z.infer<typeof fixedChargeAnswer> {
+  return {
+    lago_id: fixedCharge.id,
+    lago_add_on_id: addOn.id,
+    code: fixedCharge.code,
+    invoice_display_name: fixedCharge.invoiceDisplayName ?? null,
+    add_on_code: addOn.code,
+    created_at: isoSeconds(fixedCharge.createdAt),
+    charge_model: fixedCharge.chargeModel,
+    pay_in_advance: fixedCharge.payInAdvance,
+    prorated: fixedCharge.prorated,
+    properties: fixedCharge.properties,
+    units: decimalString(fixedCharge.units),
+    lago_parent_id: null,
+    taxes: taxesOf(fixedCharge.taxCodes, taxes).map(taxJson),
+  };
+}
+
+function commitmentJson(
+  commitment: MinimumCommitmentRow,
+  plan: PlanRow,
+  taxes: ReadonlyMap<string, TaxRow>,
+): z.infer<typeof commitmentAnswer> {
+  return {
+    lago_id: commitment.id,
+    plan_code: plan.code,
+    invoice_display_name: commitment.invoiceDisplayName ?? null,
+    amount_cents: commitment.amountCents,
+    interval: plan.interval,
+    created_at: isoSeconds(commitment.createdAt),
+    updated_at: isoSeconds(commitment.updatedAt),
+    taxes: taxesOf(commitment.taxCodes, taxes).map(taxJson),
   };
 }

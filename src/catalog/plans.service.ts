@@ -4,7 +4,9 @@ import { requireTaxes, type TaxRow, taxesByCode } from '../organizations/index.j
 import { Database, type EntityManager } from '../platform/database/database.js';
 import { notFound, validationFailed } from '../platform/http/errors.js';
 import { limits, type Page, type PageRequest } from '../platform/http/pagination.js';
-import { replaceCharges } from './charge-writer.js';
+import { replaceCharges, type WriteContext } from './charge-writer.js';
+import { writeCommitment } from './commitment-writer.js';
+import { replaceFixedCharges } from './fixed-charge-writer.js';
 import { type PlanView, planViews } from './plan-view.js';
 import { PlanEntity, type PlanRow } from './plan.entity.js';
 import type { PlanChanges, PlanCreation } from './plan.input.js';
@@ -41,7 +43,7 @@ export class PlansService {
       });
       applyFields(plan, input, taxes);
       await em.flush();
-      await replaceCharges(em, plan, input.charges ?? [], taxes, false);
+      await writeParts(em, { plan, taxes, settled: false }, input);
       return viewOf(em, plan);
     });
   }
@@ -81,7 +83,7 @@ export class PlansService {
       applyFields(plan, input, taxes);
       plan.updatedAt = new Date();
       await em.flush();
-      if (input.charges != null) await replaceCharges(em, plan, input.charges, taxes, settled);
+      await writeParts(em, { plan, taxes, settled }, input);
       return viewOf(em, plan);
     });
   }
@@ -133,6 +135,7 @@ function settledFields(plan: PlanRow) {
     pay_in_advance: plan.payInAdvance,
     trial_period: plan.trialPeriod ?? '0',
     bill_charges_monthly: plan.billChargesMonthly ?? false,
+    bill_fixed_charges_monthly: plan.billFixedChargesMonthly ?? false,
   };
 }
 
@@ -145,6 +148,7 @@ function wantedFields({ code, interval, amount_currency, pay_in_advance, ...inpu
     pay_in_advance: pay_in_advance ?? undefined,
     trial_period: input.trial_period === null ? '0' : input.trial_period,
     bill_charges_monthly: input.bill_charges_monthly === null ? false : input.bill_charges_monthly,
+    bill_fixed_charges_monthly: input.bill_fixed_charges_monthly === null ? false : input.bill_fixed_charges_monthly,
   };
 }
 
@@ -154,11 +158,19 @@ function applyFields(plan: PlanRow, input: PlanChanges, taxes: ReadonlyMap<strin
   if (input.trial_period !== undefined) plan.trialPeriod = input.trial_period;
   if (input.pay_in_advance != null) plan.payInAdvance = input.pay_in_advance;
   if (input.bill_charges_monthly !== undefined) plan.billChargesMonthly = input.bill_charges_monthly;
+  if (input.bill_fixed_charges_monthly !== undefined) plan.billFixedChargesMonthly = input.bill_fixed_charges_monthly;
   if (input.metadata !== undefined) plan.metadata = (input.metadata ?? {}) as Record<string, string>;
   if (input.tax_codes != null) {
     requireTaxes(input.tax_codes, taxes);
     plan.taxCodes = input.tax_codes;
   }
+}
+
+/** What the request names; the other parts of the plan stay as they are. */
+async function writeParts(em: EntityManager, context: WriteContext, input: PlanChanges): Promise<void> {
+  if (input.charges != null) await replaceCharges(em, context, input.charges);
+  if (input.fixed_charges != null) await replaceFixedCharges(em, context, input.fixed_charges);
+  if (input.minimum_commitment !== undefined) await writeCommitment(em, context, input.minimum_commitment);
 }
 
 async function viewOf(em: EntityManager, plan: PlanRow): Promise<PlanView> {

@@ -4,11 +4,15 @@ import type { ChargeFilter } from '../domain/catalog/charge-filter.js';
 import type { Charge, FixedCharge, MinimumCommitment, Plan } from '../domain/catalog/plan.js';
 import type { BillingInterval } from '../domain/calendar/billing-calendar.js';
 import { invariant } from '../domain/invariant.js';
+import { Decimal } from '../domain/money/decimal.js';
 import type { EntityManager } from '../platform/database/database.js';
-import { BillableMetricEntity, type BillableMetricRow } from './billable-metric.entity.js';
-import { ChargeFilterEntity, type ChargeFilterRow } from './charge-filter.entity.js';
-import { ChargeEntity, type ChargeRow } from './charge.entity.js';
-import { PlanEntity, type PlanRow } from './plan.entity.js';
+import type { BillableMetricRow } from './billable-metric.entity.js';
+import type { ChargeFilterRow } from './charge-filter.entity.js';
+import { pricingGroupKeys } from './charge-terms.js';
+import type { ChargeRow } from './charge.entity.js';
+import type { MinimumCommitmentRow } from './minimum-commitment.entity.js';
+import { type ChargeRows, type FixedChargeRows, type PlanRows, readPlanRows } from './plan-rows.js';
+import type { PlanRow } from './plan.entity.js';
 
 /** A plan as rating needs it, with the rows that documents show beside the prices. */
 export interface RatedPlan {
@@ -35,6 +39,7 @@ export interface RatedFixedCharge {
     readonly id: string;
     readonly code: string;
     readonly name: string;
+    readonly invoiceDisplayName: string | null;
     readonly description: string | null;
   };
 }
@@ -80,7 +85,11 @@ async function versionOf(em: EntityManager, planId: string): Promise<string> {
          where c.plan_id = p.id and c.deleted_at is null),
        (select md5(string_agg(f.id::text || f.xmin::text, ',' order by f.id))
           from charge_filters f join charges c on c.id = f.charge_id
-         where c.plan_id = p.id and c.deleted_at is null)) as version
+         where c.plan_id = p.id and c.deleted_at is null),
+       (select md5(string_agg(x.id::text || x.xmin::text || a.xmin::text, ',' order by x.id))
+          from fixed_charges x join add_ons a on a.id = x.add_on_id
+         where x.plan_id = p.id and x.deleted_at is null),
+       (select x.xmin::text from minimum_commitments x where x.plan_id = p.id)) as version
      from plans p where p.id = ?`,
     [planId],
   );
@@ -88,40 +97,40 @@ async function versionOf(em: EntityManager, planId: string): Promise<string> {
   return row.version;
 }
 
-/** Four queries, however many charges and filters there are. */
 async function readRatedPlan(em: EntityManager, planId: string): Promise<RatedPlan> {
-  // Plain rows: what is kept must not hang on this transaction's identity map.
-  const plain = { disableIdentityMap: true };
-  const row = await em.findOneOrFail(PlanEntity, { id: planId }, plain);
-  const chargeRows = await em.find(
-    ChargeEntity,
-    { planId, deletedAt: null },
-    { ...plain, orderBy: { position: 'asc' } },
-  );
-  const filterRows = await em.find(
-    ChargeFilterEntity,
-    { chargeId: { $in: chargeRows.map((charge) => charge.id) } },
-    { ...plain, orderBy: { position: 'asc' } },
-  );
-  const metricIds = [...new Set(chargeRows.map((charge) => charge.billableMetricId))];
-  const metricRows = await em.find(BillableMetricEntity, { id: { $in: metricIds } }, plain);
-  const metrics = new Map(metricRows.map((metric) => [metric.id, metric]));
-  const charges = chargeRows.map((charge) => {
-    const metricRow = metrics.get(charge.billableMetricId);
-    invariant(metricRow, `charge ${charge.code} has a metric`);
-    const filters = filterRows.filter((filter) => filter.chargeId === charge.id);
-    return { charge: toCharge(charge, metricRow, filters), row: charge, metricRow, filterRows: filters };
-  });
-  return {
-    plan: toPlan(
-      row,
-      charges.map(({ charge }) => charge),
-    ),
-    row,
-    charges,
-    fixedCharges: [],
-    commitment: null,
+  // What is kept must not hang on this transaction's identity map.
+  const rows = (await readPlanRows(em, [planId], { detached: true })).get(planId);
+  invariant(rows, 'the plan of a subscription exists');
+  return ratedPlan(rows);
+}
+
+/** Parses the rows of a plan. Their prices were validated when they were written. */
+export function ratedPlan(rows: PlanRows): RatedPlan {
+  const charges = rows.charges.map((one) => ({
+    charge: toCharge(one),
+    row: one.charge,
+    metricRow: one.metric,
+    filterRows: one.filters,
+  }));
+  const fixedCharges = rows.fixedCharges.map(toRatedFixedCharge);
+  const commitment = rows.commitment === null ? null : toRatedCommitment(rows.commitment);
+  const { plan: row } = rows;
+  const plan: Plan = {
+    id: row.id,
+    code: row.code,
+    name: row.name,
+    interval: row.interval as BillingInterval,
+    amountMinor: row.amountCents,
+    currency: row.amountCurrency,
+    payInAdvance: row.payInAdvance,
+    trialDays: Number(row.trialPeriod ?? 0),
+    billChargesMonthly: row.billChargesMonthly ?? false,
+    billFixedChargesMonthly: row.billFixedChargesMonthly ?? false,
+    charges: charges.map(({ charge }) => charge),
+    fixedCharges: fixedCharges.map(({ fixedCharge }) => fixedCharge),
+    commitment: commitment?.commitment ?? null,
   };
+  return { plan, row, charges, fixedCharges, commitment };
 }
 
 /** A metric as metering and rating see it. */
@@ -140,24 +149,7 @@ export function toMetricDefinition(row: BillableMetricRow): MetricDefinition {
   };
 }
 
-function toPlan(row: PlanRow, charges: Charge[]): Plan {
-  return {
-    id: row.id,
-    code: row.code,
-    name: row.name,
-    interval: row.interval as BillingInterval,
-    amountMinor: row.amountCents,
-    currency: row.amountCurrency,
-    payInAdvance: row.payInAdvance,
-    trialDays: Number(row.trialPeriod ?? 0),
-    billChargesMonthly: row.billChargesMonthly ?? false,
-    charges,
-    fixedCharges: [],
-    commitment: null,
-  };
-}
-
-function toCharge(row: ChargeRow, metric: BillableMetricRow, filters: ChargeFilterRow[]): Charge {
+function toCharge({ charge: row, metric, filters }: ChargeRows): Charge {
   return {
     id: row.id,
     code: row.code,
@@ -168,12 +160,50 @@ function toCharge(row: ChargeRow, metric: BillableMetricRow, filters: ChargeFilt
       values: filter.values,
       model: parsed(row.chargeModel, filter.properties, row.code),
       invoiceDisplayName: filter.invoiceDisplayName ?? null,
+      pricingGroupKeys: pricingGroupKeys(filter.properties),
     })),
     payInAdvance: row.payInAdvance,
     prorated: row.prorated,
     invoiceable: row.invoiceable,
     minAmountMinor: row.minAmountCents,
     invoiceDisplayName: row.invoiceDisplayName ?? null,
+    pricingGroupKeys: pricingGroupKeys(row.properties),
+  };
+}
+
+function toRatedFixedCharge({ fixedCharge: row, addOn }: FixedChargeRows): RatedFixedCharge {
+  const model = parsed(row.chargeModel, row.properties, row.code);
+  invariant(isFixedModel(model), `the model of fixed charge ${row.code} needs no events`);
+  return {
+    fixedCharge: {
+      id: row.id,
+      code: row.code,
+      units: new Decimal(row.units),
+      model,
+      payInAdvance: row.payInAdvance,
+      prorated: row.prorated,
+      invoiceDisplayName: row.invoiceDisplayName ?? null,
+    },
+    taxCodes: row.taxCodes,
+    properties: row.properties,
+    addOn: {
+      id: addOn.id,
+      code: addOn.code,
+      name: addOn.name,
+      invoiceDisplayName: addOn.invoiceDisplayName ?? null,
+      description: addOn.description ?? null,
+    },
+  };
+}
+
+function isFixedModel(model: ChargeModel): model is FixedCharge['model'] {
+  return model.kind === 'standard' || model.kind === 'graduated' || model.kind === 'volume';
+}
+
+function toRatedCommitment(row: MinimumCommitmentRow): RatedCommitment {
+  return {
+    commitment: { id: row.id, amountMinor: row.amountCents, invoiceDisplayName: row.invoiceDisplayName ?? null },
+    taxCodes: row.taxCodes,
   };
 }
 

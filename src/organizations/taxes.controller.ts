@@ -116,7 +116,7 @@ export class TaxesController {
   }
 }
 
-const TABLES_WITH_TAX_CODES = ['customers', 'plans', 'charges'];
+const TABLES_WITH_TAX_CODES = ['customers', 'plans', 'charges', 'add_ons', 'fixed_charges', 'minimum_commitments'];
 
 async function renameInLists(em: EntityManager, organizationId: string, from: string, to: string): Promise<void> {
   for (const table of TABLES_WITH_TAX_CODES) {

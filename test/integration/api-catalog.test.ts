@@ -136,21 +136,7 @@ describe('plans', () => {
     ['an amount that JSON cannot carry', () => ({ amount_cents: 1e16 }), { amount_cents: ['value_is_out_of_range'] }],
     ['a currency', () => ({ amount_currency: 'eur' }), { amount_currency: ['value_is_invalid'] }],
     ['a trial', () => ({ trial_period: -1 }), { trial_period: ['value_is_out_of_range'] }],
-    [
-      'minimum commitments',
-      () => ({ minimum_commitment: { amount_cents: 1 } }),
-      { minimum_commitment: ['value_is_invalid'] },
-    ],
-    ['fixed charges', () => ({ fixed_charges: [{}] }), { fixed_charges: ['value_is_invalid'] }],
     ['thresholds', () => ({ usage_thresholds: [{ amount_cents: 1 }] }), { usage_thresholds: ['value_is_invalid'] }],
-    [
-      'a charge in advance',
-      () => ({ charges: [charge({ pay_in_advance: true })] }),
-      { pay_in_advance: ['value_is_invalid'] },
-    ],
-    ['a prorated charge', () => ({ charges: [charge({ prorated: true })] }), { prorated: ['value_is_invalid'] }],
-    ['a minimum', () => ({ charges: [charge({ min_amount_cents: 5 })] }), { min_amount_cents: ['value_is_invalid'] }],
-    ['a model', () => ({ charges: [charge({ charge_model: 'dynamic' })] }), { charge_model: ['value_is_invalid'] }],
     [
       'an unknown model',
       () => ({ charges: [charge({ charge_model: 'odd' })] }),
@@ -161,11 +147,6 @@ describe('plans', () => {
       'a price of many digits',
       () => ({ charges: [charge({ properties: { amount: '9'.repeat(20) } })] }),
       { properties: ['value_is_out_of_range'] },
-    ],
-    [
-      'a price by group',
-      () => ({ charges: [charge({ properties: { amount: '1', grouped_by: ['a'] } })] }),
-      { properties: ['value_is_invalid'] },
     ],
     ['no ranges', () => ({ charges: [charge({ charge_model: 'volume' })] }), { properties: ['missing_volume_ranges'] }],
     [

@@ -9,6 +9,8 @@ export interface ChargeFilter {
   readonly values: Readonly<Record<string, readonly string[]>>;
   readonly model: ChargeModel;
   readonly invoiceDisplayName?: string | null;
+  /** The filter's own; the charge's are not inherited. */
+  readonly pricingGroupKeys?: readonly string[];
 }
 
 /** The dimension values of an event or of a usage bucket; `null` where the event has no declared value. */

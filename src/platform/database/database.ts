@@ -3,6 +3,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { type EntityManager, PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { Foundation } from './migrations/0001-foundation.js';
 import { LinksOfFees } from './migrations/0002-links-of-fees.js';
+import { TermsOfPlans } from './migrations/0004-terms-of-plans.js';
 
 export type { EntityManager } from '@mikro-orm/postgresql';
 
@@ -32,7 +33,7 @@ export class Database {
       extensions: [Migrator],
       migrations: {
         tableName: 'schema_migrations',
-        migrationsList: [Foundation, LinksOfFees],
+        migrationsList: [Foundation, LinksOfFees, TermsOfPlans],
         snapshot: false,
         transactional: true,
         allOrNothing: true,
