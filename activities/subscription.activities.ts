@@ -8,13 +8,29 @@ import { type BillingContext, loadBillingContext } from '../src/invoicing/billin
 import { BillingPeriodEntity } from '../src/invoicing/billing-period.entity.js';
 import { storedCutoff } from '../src/invoicing/cutoff.js';
 import type { InvoiceLifecycle } from '../src/invoicing/invoice-lifecycle.js';
-import { billSubscription, type BillingStep, composeWhenComplete } from '../src/invoicing/subscription-billing.js';
+import {
+  billSubscription,
+  type BillingStep,
+  composeWaiting,
+  composeWhenComplete,
+  PERIODIC_GROUP,
+} from '../src/invoicing/subscription-billing.js';
+import { creditUnusedTime } from '../src/invoicing/unused-time.js';
 import { type CutoffBarrier, lockPartitionShared, type UsageReader } from '../src/metering/index.js';
 import type { Database, EntityManager } from '../src/platform/database/database.js';
 import { subscriptionFace } from '../src/orchestration/faces.js';
-import { unnotifiedInvoiceMoments } from '../src/orchestration/unnotified.js';
-import { billingCalendarOf, nextDueOf, trialEnd } from '../src/subscriptions/lifecycle.js';
-import { firstStart, ownerOf } from '../src/subscriptions/subscription-commands.js';
+import { unnotifiedMoments } from '../src/orchestration/unnotified.js';
+import { clampedStart, lockLife, successorOf } from '../src/subscriptions/life.js';
+import {
+  billingCalendarOf,
+  endInstant,
+  firstStart,
+  fixedChargesInAdvance,
+  nextDueOf,
+  trialEnd,
+} from '../src/subscriptions/lifecycle.js';
+import { takeOver } from '../src/subscriptions/plan-change.js';
+import { ownerOf, scheduleNext } from '../src/subscriptions/schedule.js';
 import { SubscriptionEntity, type SubscriptionRow } from '../src/subscriptions/subscription.entity.js';
 import { heartbeating } from './heartbeat.js';
 import { recalculate } from './recalculation.js';
@@ -55,6 +71,7 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
     billStart: (input) => perform(input, (step) => bill(step, 'subscription_starting', 'start')),
     endTrial: (input) => perform(input, endTrial),
     closePeriod: (input) => perform(input, (step) => bill(step, 'subscription_periodic', 'period')),
+    changePlan: (input) => perform(input, changePlan),
     endSubscription: (input) => perform(input, end),
 
     invoiceWithoutSiblings: ({ organizationId, subscriptionId, billingAt }) =>
@@ -80,6 +97,8 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
       const { partition } = await barrier.cutoffFor(input.organizationId, input.externalId);
       const { result, wake } = await database.tenant(input.organizationId, async (em) => {
         await lockPartitionShared(em, partition);
+        if (movesAnother(input)) await lockLife(em, input.organizationId, input.externalId);
+        await assertPredecessorDone(em, input.subscriptionId);
         const due = await lockDueMoment(em, 'subscription', input.subscriptionId);
         const asked = due !== null && due.kind === input.due.kind && due.dueAt.getTime() === Date.parse(input.due.at);
         return asked ? performed(em, input, partition, act) : reported(em, input, due);
@@ -107,14 +126,17 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
     subscription.doneKind = input.due.kind;
     subscription.doneAt = at;
     await em.flush();
-    const next = nextDueOf(subscription, plan.row, context.zone);
+    const next = nextDueOf(subscription, plan, context.zone);
     await moveOn(step, next === null ? null : { kind: next.kind, dueAt: new Date(next.at) });
 
     const composed =
       billed === null ? null : await composeWhenComplete(em, context, billed.group, subscription.id, { alone: false });
+    const others = movesAnother(input)
+      ? await composeWaiting(em, context, { customerId: context.customer.id, currency: plan.plan.currency })
+      : [];
     await em.flush();
     return {
-      wake: composed?.moments ?? [],
+      wake: [...(billed?.wake ?? []), ...(composed?.moments ?? []), ...others],
       result: {
         performed: true,
         due: next === null ? null : { kind: next.kind, at: new Date(next.at).toISOString() },
@@ -126,22 +148,33 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
 
   // The record has moved on without us: by an attempt whose answer was lost, or by a command.
   async function reported(em: EntityManager, input: StepInput, due: DueMomentRow | null): Promise<Outcome> {
+    const billingAt = new Date(input.due.at);
+    const waiting = await em.count(BillingPeriodEntity, {
+      ...{ subscriptionId: input.subscriptionId, billingAt, billingGroup: PERIODIC_GROUP },
+      invoiceId: null,
+    });
     return {
-      wake: await unnotifiedInvoiceMoments(em, input.subscriptionId, new Date(input.due.at)),
+      wake: await unnotifiedMoments(em, input.subscriptionId, billingAt),
       result: {
         performed: false,
         due: due === null ? null : { kind: due.kind as StepInput['due']['kind'], at: due.dueAt.toISOString() },
-        face: await subscriptionFace(em, input.subscriptionId, new Date(input.due.at)),
-        awaitingSiblings: null,
+        face: await subscriptionFace(em, input.subscriptionId, billingAt),
+        awaitingSiblings: waiting > 0 ? patienceFrom(billingAt) : null,
       },
     };
   }
 
-  async function bill(step: Step, reason: BillingStep['reason'], covers: Covers): Promise<Billed> {
+  async function bill(
+    step: Pick<Step, 'em' | 'context' | 'subscription' | 'plan' | 'partition' | 'at'>,
+    reason: BillingStep['reason'],
+    covers: Covers,
+    how: Pick<BillingStep, 'group' | 'endedByUpgrade'> = {},
+  ): Promise<Billed> {
     const { em, context, subscription, plan, partition } = step;
     const cutoffSequence = await storedCutoff(em, partition);
     const group = await billSubscription({
       ...{ em, reader, context, subscription, plan, reason, covers, partition, cutoffSequence },
+      ...how,
       billingAt: step.at,
     });
     return { group };
@@ -154,8 +187,8 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
       id: { $ne: subscription.id },
     });
     subscription.status = 'active';
-    subscription.startedAt = at;
-    subscription.trialEndsAt = trialEnd(firstStart(former) ?? at, plan.row.trialPeriod);
+    subscription.startedAt = clampedStart(at, former);
+    subscription.trialEndsAt = trialEnd(firstStart(former) ?? subscription.startedAt, plan.plan.trialDays);
     subscription.updatedAt = at;
     return null;
   }
@@ -167,17 +200,66 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
     return plan.plan.payInAdvance && !onBoundary(step) ? bill(step, 'subscription_starting', 'trial_end') : null;
   }
 
+  /**
+   * Two plans on one document: what the old one still owes up to here, and what the new one asks for in advance. A downgrade
+   * closes the old plan's period on its bound, with all that is closed there; an upgrade is an event of its own.
+   */
+  async function changePlan(step: Step): Promise<Billed> {
+    const { em, subscription: old, at, context } = step;
+    const upgrade = old.nextPlanAtOnce;
+    const wasPending = (await successorOf(em, old))?.status === 'pending';
+    const next = await takeOver(em, old, at, at);
+    const plan = await loadSubscriptionPlan(em, next);
+    const group = upgrade ? `plan_change/${old.id}` : PERIODIC_GROUP;
+    const billed = await bill(step, 'subscription_terminating', upgrade ? 'end' : 'end_on_boundary', {
+      group,
+      endedByUpgrade: upgrade,
+    });
+    const inTrial = next.trialEndsAt != null && next.trialEndsAt > at;
+    if ((plan.plan.payInAdvance && !inTrial) || fixedChargesInAdvance(plan)) {
+      await bill({ ...step, subscription: next, plan }, 'subscription_starting', 'start', { group });
+    }
+    if (upgrade) {
+      const unused = { em, context, subscription: old, plan: step.plan, at };
+      await creditUnusedTime({ ...unused, endedByUpgrade: true, mode: 'credit' });
+    }
+    return { ...billed, wake: wasPending ? await scheduleNext(em, next, plan, context) : [] };
+  }
+
   async function end(step: Step): Promise<Billed | null> {
-    const { subscription, at } = step;
+    const { em, subscription, plan, context, at } = step;
     if (subscription.status === 'canceled') return null;
     const closed = subscription.doneKind === 'period_end' && subscription.doneAt?.getTime() === at.getTime();
+    const commanded = subscription.terminatedAt != null && !endsByItsDate(step);
     subscription.status = 'terminated';
     subscription.terminatedAt ??= at;
     subscription.updatedAt = at;
-    if (subscription.onTerminationInvoice === 'skip' || subscription.startedAt == null) return null;
-    // Ended by its own date on a boundary: that period is closed here. A command on the boundary comes after its close.
+    await cancelWhatFollows(step);
+    if (subscription.startedAt == null) return null;
+    if (plan.plan.payInAdvance) subscription.onTerminationCreditNote ??= 'credit';
     const started = subscription.startedAt.getTime() === at.getTime();
-    return bill(step, 'subscription_terminating', onBoundary(step) && !closed && !started ? 'end_on_boundary' : 'end');
+    const billed =
+      subscription.onTerminationInvoice === 'skip'
+        ? null
+        : // Ended by its own date on a boundary: that period is closed here. A command on the boundary comes after its close.
+          await bill(
+            step,
+            'subscription_terminating',
+            onBoundary(step) && !closed && !started && !commanded ? 'end_on_boundary' : 'end',
+          );
+    const mode = subscription.onTerminationCreditNote ?? 'credit';
+    await creditUnusedTime({ em, context, subscription, plan, at, endedByUpgrade: false, mode });
+    return billed;
+  }
+
+  // Its end came before the bound at which another plan was to take over.
+  async function cancelWhatFollows({ em, subscription, at }: Step): Promise<void> {
+    const next = await successorOf(em, subscription);
+    if (next?.status !== 'pending') return;
+    next.status = 'canceled';
+    next.canceledAt = at;
+    next.updatedAt = at;
+    subscription.nextPlanAt = null;
   }
 
   function patienceFrom(billingAt: Date): { billingAt: string; until: string } {
@@ -188,18 +270,44 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
   async function moveOn(step: Step, next: { kind: string; dueAt: Date } | null): Promise<void> {
     const { em, subscription, context, plan } = step;
     if (next === null) return clearDueMoment(em, 'subscription', subscription.id);
-    await storeDueMoment(em, { ...ownerOf(subscription, context.customer, plan.row), ...next, known: true });
+    await storeDueMoment(em, { ...ownerOf(subscription, context.customer, plan), ...next, known: true });
   }
 }
 
 /** Whether the step falls on a bound of the plan's periods. */
 function onBoundary({ subscription, plan, context, at }: Step): boolean {
-  const calendar = billingCalendarOf(subscription, plan.row, context.zone);
+  const calendar = billingCalendarOf(subscription, plan.plan, context.zone);
   return periodContaining(calendar, instant(at.getTime())).from === at.getTime();
+}
+
+/** Whether it ends here because its `ending_at` says so; a command may have been the first to notice. */
+function endsByItsDate({ subscription, context, at }: Step): boolean {
+  return subscription.endingAt != null && endInstant(subscription.endingAt, context.zone) === at.getTime();
+}
+
+/** Steps after which another subscription may have something to do. */
+function movesAnother({ due }: StepInput): boolean {
+  return due.kind === 'plan_change' || due.kind === 'ending';
+}
+
+/**
+ * A change of plan bills both sides in the old one's step. Until that is done the new one waits, so that what happens to it
+ * finds its start billed; the retry of the activity asks again.
+ */
+async function assertPredecessorDone(em: EntityManager, subscriptionId: string): Promise<void> {
+  const [row] = await em.execute<{ waiting: boolean }[]>(
+    `select exists (
+       select from subscriptions s join due_moments d on d.owner_kind = 'subscription' and d.owner_id = s.previous_subscription_id
+        where s.id = ?) as waiting`,
+    [subscriptionId],
+  );
+  if (row?.waiting) throw new Error('The plan change that leads to this subscription has not been billed yet');
 }
 
 interface Billed {
   readonly group: Awaited<ReturnType<typeof billSubscription>>;
+  /** Workflows that the step gave something to do. */
+  readonly wake?: readonly DueMomentRow[];
 }
 
 interface Outcome {
@@ -218,6 +326,8 @@ function noteOf({ due }: StepInput): string {
       return `trial ended ${day}`;
     case 'period_end':
       return `period closed ${day}`;
+    case 'plan_change':
+      return `changed its plan ${day}`;
     case 'ending':
       return `ended ${day}`;
   }

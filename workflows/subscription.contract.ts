@@ -66,6 +66,7 @@ export interface SubscriptionActivities {
   billStart(input: StepInput): Promise<StepResult>;
   endTrial(input: StepInput): Promise<StepResult>;
   closePeriod(input: StepInput): Promise<StepResult>;
+  changePlan(input: StepInput): Promise<StepResult>;
   endSubscription(input: StepInput): Promise<StepResult>;
   invoiceWithoutSiblings(input: { organizationId: string; subscriptionId: string; billingAt: string }): Promise<void>;
   recalculateInvoice(input: { organizationId: string; invoiceId: string }): Promise<RecalculationResult>;

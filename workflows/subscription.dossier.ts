@@ -36,5 +36,6 @@ const dueWords = {
   starting: 'first invoice in advance',
   trial_end: 'end of the trial',
   period_end: 'close of the period',
+  plan_change: 'change of the plan',
   ending: 'end of the subscription',
 } as const;

@@ -158,6 +158,8 @@ function step(state: SubscriptionState, due: DueMomentState): Promise<StepResult
       return activities.endTrial.executeWithOptions({ summary: `End the trial of ${who}` }, [input]);
     case 'period_end':
       return activities.closePeriod.executeWithOptions({ summary: `Close ${periodLabel(state)}: ${who}` }, [input]);
+    case 'plan_change':
+      return activities.changePlan.executeWithOptions({ summary: `Change the plan: ${who}` }, [input]);
     case 'ending':
       return activities.endSubscription.executeWithOptions({ summary: `End the subscription: ${who}` }, [input]);
   }
@@ -195,6 +197,8 @@ function waitSummary(state: SubscriptionState): string {
       return `Trial until ${at}`;
     case 'period_end':
       return `Period ${periodLabel(state)} ends ${at}`;
+    case 'plan_change':
+      return `Another plan from ${at}`;
     case 'ending':
       return `Ends ${at}`;
   }

@@ -26,6 +26,7 @@ export const BillingPeriodEntity = defineEntity({
     trialEndsAt: p.datetime(3).nullable(),
     partition: p.integer(),
     cutoffSequence: p.bigint('number'),
+    endedByUpgrade: p.boolean().default(false),
     invoiceId: p.uuid().nullable(),
     createdAt: p.datetime(3),
   },

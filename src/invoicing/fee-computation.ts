@@ -8,6 +8,7 @@ import { subscriptionFee } from '../domain/proration/subscription-fee.js';
 import type { UsageReader } from '../metering/index.js';
 import type { EntityManager } from '../platform/database/database.js';
 import type { AppliedTaxRow } from './applied-tax.js';
+import { billedPlan, usageEnd } from './billed-charges.js';
 import { type BillingContext, taxesOf } from './billing-context.js';
 import type { BillingPeriodRow } from './billing-period.entity.js';
 import { type RatedUsage, rateUsage } from './charge-usage.js';
@@ -52,19 +53,23 @@ function planLine({ context, plan, period }: FeeComputation): Line[] {
     to: instant(period.toAt.getTime()),
     zone: period.timezone,
     trialEndsAt: period.trialEndsAt == null ? null : instant(period.trialEndsAt.getTime()),
+    endedByUpgrade: period.endedByUpgrade,
   });
   const fee = planFee(computed, { currency, taxes: taxesOf(context, { plan: plan.row.taxCodes }) });
   return isNegligible(fee) ? [] : [{ fee, from: period.fromAt, to: period.toAt, rated: null }];
 }
 
-async function usageLines({ em, reader, context, plan, period }: FeeComputation): Promise<Line[]> {
+async function usageLines({ em, reader, context, plan: whole, period }: FeeComputation): Promise<Line[]> {
   const { chargesFromAt: from, chargesToAt: to } = period;
-  if (from == null || to == null || to <= from || plan.charges.length === 0) return [];
+  const usageTo = usageEnd(period);
+  if (from == null || to == null || usageTo === null || usageTo <= from.getTime()) return [];
+  const plan = await billedPlan(em, whole, period);
+  if (plan.charges.length === 0) return [];
   const rated = await rateUsage(em, reader, plan, {
     organizationId: period.organizationId,
     externalSubscriptionId: period.externalSubscriptionId,
     from: instant(from.getTime()),
-    to: instant(to.getTime()),
+    to: usageTo,
     cutoffSequence: period.cutoffSequence,
   });
   return rated

@@ -89,7 +89,7 @@ export async function inSubscriptionOrder(
   const subscriptions = await em.find(
     SubscriptionEntity,
     { id: { $in: ids } },
-    { orderBy: { createdAt: 'asc', externalId: 'asc' } },
+    { orderBy: { createdAt: 'asc', externalId: 'asc', ordinal: 'asc' } },
   );
   const place = new Map(subscriptions.map((subscription, index) => [subscription.id, index]));
   return [...periods].sort((a, b) => (place.get(a.subscriptionId) ?? 0) - (place.get(b.subscriptionId) ?? 0));

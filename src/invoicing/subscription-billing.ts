@@ -22,7 +22,7 @@ import type { InvoiceRow } from './invoice.entity.js';
 export type InvoicingReason = 'subscription_starting' | 'subscription_periodic' | 'subscription_terminating';
 
 /** Period ends of one instant share an invoice; every other step is a document of its own. */
-const PERIODIC_GROUP = 'periodic';
+export const PERIODIC_GROUP = 'periodic';
 
 export interface BillingStep {
   readonly em: EntityManager;
@@ -38,6 +38,10 @@ export interface BillingStep {
    * the usage of the one before; or, at an end, what is left up to it.
    */
   readonly covers: 'start' | 'trial_end' | 'period' | 'end' | 'end_on_boundary';
+  /** What ends here goes on with a plan to which the instant and its local day belong. */
+  readonly endedByUpgrade?: boolean;
+  /** What is billed together in another way than the step says. */
+  readonly group?: string;
   readonly partition: number;
   /** Every event stored under this lock is at or below it (invariant 4). */
   readonly cutoffSequence: number;
@@ -47,10 +51,7 @@ export interface BillingStep {
 export async function billSubscription(step: BillingStep): Promise<BillingGroup> {
   const { em, subscription, plan, context } = step;
   const spans = spansOf(step);
-  const group =
-    step.covers === 'period' || step.covers === 'end_on_boundary'
-      ? PERIODIC_GROUP
-      : `${step.reason}/${subscription.id}`;
+  const group = step.group ?? groupOf(step);
   const period = em.create(BillingPeriodEntity, {
     id: randomUUID(),
     organizationId: subscription.organizationId,
@@ -69,6 +70,7 @@ export async function billSubscription(step: BillingStep): Promise<BillingGroup>
     chargesToAt: spans.charges === null ? null : new Date(spans.charges.to),
     periodDays: (spans.fee ?? spans.running).periodDays,
     trialEndsAt: subscription.trialEndsAt ?? null,
+    endedByUpgrade: step.endedByUpgrade ?? false,
     partition: step.partition,
     cutoffSequence: step.cutoffSequence,
     createdAt: step.billingAt,
@@ -77,6 +79,10 @@ export async function billSubscription(step: BillingStep): Promise<BillingGroup>
   await computeFees({ em, reader: step.reader, context, plan, period, createdAt: step.billingAt });
   await em.flush();
   return { customerId: period.customerId, currency: period.currency, billingAt: period.billingAt, billingGroup: group };
+}
+
+function groupOf({ covers, reason, subscription }: BillingStep): string {
+  return covers === 'period' || covers === 'end_on_boundary' ? PERIODIC_GROUP : `${reason}/${subscription.id}`;
 }
 
 interface Spans {
@@ -90,7 +96,7 @@ function spansOf(step: BillingStep): Spans {
   const at = instant(step.billingAt.getTime());
   const inAdvance = plan.plan.payInAdvance;
   const situation: BillingSituation = {
-    ...billingCalendarOf(subscription, plan.row, context.zone),
+    ...billingCalendarOf(subscription, plan.plan, context.zone),
     payInAdvance: inAdvance && covers !== 'end_on_boundary',
     startedAt: subscription.startedAt == null ? null : instant(subscription.startedAt.getTime()),
     terminatedAt: covers === 'end' ? at : null,
@@ -150,16 +156,49 @@ export async function composeWhenComplete(
   if (group.billingGroup === PERIODIC_GROUP && !options.alone) {
     // The lock orders siblings: the second one to come sees what the first has stored, and composes.
     await em.execute('select 1 from customers where id = ? for update', [group.customerId]);
-    const siblings = await em.count(DueMomentEntity, {
-      ownerKind: 'subscription',
-      ownerId: { $ne: subscriptionId },
-      customerId: group.customerId,
-      currency: group.currency,
-      dueAt: group.billingAt,
-      kind: 'period_end',
-    });
-    if (siblings > 0) return { invoice: null, moments: [], awaitsSiblings: true };
+    if (await siblingIsDue(em, group, subscriptionId)) return { invoice: null, moments: [], awaitsSiblings: true };
   }
+  return composed(em, context, group);
+}
+
+/**
+ * Composes what a customer's other subscriptions have stored and what nobody is waited for any more. The close that would
+ * have done it did not come: its subscription has ended otherwise.
+ */
+export async function composeWaiting(
+  em: EntityManager,
+  context: BillingContext,
+  { customerId, currency }: Pick<BillingGroup, 'customerId' | 'currency'>,
+): Promise<DueMomentRow[]> {
+  const waiting = await em.find(
+    BillingPeriodEntity,
+    { customerId, currency, billingGroup: PERIODIC_GROUP, invoiceId: null },
+    { orderBy: { billingAt: 'asc' } },
+  );
+  const moments: DueMomentRow[] = [];
+  for (const billingAt of new Set(waiting.map((period) => period.billingAt.getTime()))) {
+    const group = { customerId, currency, billingGroup: PERIODIC_GROUP, billingAt: new Date(billingAt) };
+    await em.execute('select 1 from customers where id = ? for update', [customerId]);
+    if (!(await siblingIsDue(em, group, null))) moments.push(...(await composed(em, context, group)).moments);
+  }
+  return moments;
+}
+
+// Closes of a period share the document, and so do ends and plan changes on its bound. One that turns out to be a document
+// of its own composes what waited for it.
+async function siblingIsDue(em: EntityManager, group: BillingGroup, subscriptionId: string | null): Promise<boolean> {
+  const siblings = await em.count(DueMomentEntity, {
+    ownerKind: 'subscription',
+    ...(subscriptionId === null ? {} : { ownerId: { $ne: subscriptionId } }),
+    customerId: group.customerId,
+    currency: group.currency,
+    dueAt: group.billingAt,
+    kind: { $in: ['period_end', 'plan_change', 'ending'] },
+  });
+  return siblings > 0;
+}
+
+async function composed(em: EntityManager, context: BillingContext, group: BillingGroup): Promise<Composition> {
   const invoice = await composeGroup(em, context, group);
   if (invoice === null) return { invoice: null, moments: [], awaitsSiblings: false };
   const due = nextInvoiceDue(invoice, context.customer);

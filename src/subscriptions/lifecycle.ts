@@ -14,15 +14,13 @@ import {
   type Progress,
   type SubscriptionFacts,
 } from '../domain/subscriptions/due-moments.js';
-import type { PlanRow } from '../catalog/plan.entity.js';
+import type { RatedPlan } from '../catalog/rated-plan.js';
 import type { SubscriptionRow } from './subscription.entity.js';
-
-type PlanTerms = Pick<PlanRow, 'interval' | 'payInAdvance' | 'billChargesMonthly' | 'trialPeriod'>;
 
 /** The sequence of billing periods of a subscription in the zone of its customer. */
 export function billingCalendarOf(
   subscription: Pick<SubscriptionRow, 'billingTime' | 'subscriptionAt'>,
-  plan: Pick<PlanRow, 'interval'>,
+  plan: { readonly interval: string },
   zone: TimeZone,
 ): BillingCalendar {
   return {
@@ -34,19 +32,41 @@ export function billingCalendarOf(
 }
 
 /** What comes next for this subscription, from the record alone. */
-export function nextDueOf(subscription: SubscriptionRow, plan: PlanTerms, zone: TimeZone): DueMoment | null {
+export function nextDueOf(subscription: SubscriptionRow, rated: RatedPlan, zone: TimeZone): DueMoment | null {
+  const { plan } = rated;
   const calendar = billingCalendarOf(subscription, plan, zone);
-  const splits = plan.billChargesMonthly === true && (plan.interval === 'yearly' || plan.interval === 'semiannual');
+  const monthlyParts = plan.billChargesMonthly || (plan.billFixedChargesMonthly ?? false);
+  const splits = monthlyParts && (plan.interval === 'yearly' || plan.interval === 'semiannual');
   const nextBoundary = (after: number): number => {
     const boundary = nextBoundaryAfter(calendar, instant(after));
     return splits ? Math.min(boundary, nextBoundaryAfter(monthly(calendar), instant(after))) : boundary;
   };
-  return nextDueMoment(factsOf(subscription, plan, zone), progressOf(subscription), nextBoundary);
+  return nextDueMoment(factsOf(subscription, rated, zone), progressOf(subscription), nextBoundary);
+}
+
+/** Whether something of the plan is due when a life on it begins, whatever becomes of its trial. */
+export function fixedChargesInAdvance(plan: RatedPlan): boolean {
+  return plan.fixedCharges.some(({ fixedCharge }) => fixedCharge.payInAdvance);
+}
+
+/** The start of the period after the one that is running: when a plan that costs less takes over. */
+export function nextPeriodStart(
+  subscription: Pick<SubscriptionRow, 'billingTime' | 'subscriptionAt'>,
+  plan: { readonly interval: string },
+  zone: TimeZone,
+  now: Date,
+): Date {
+  return new Date(nextBoundaryAfter(billingCalendarOf(subscription, plan, zone), instant(now.getTime())));
+}
+
+/** First start among the subscriptions that bore this external id: a trial is given once. */
+export function firstStart(former: readonly SubscriptionRow[]): Date | null {
+  const starts = former.flatMap((one) => (one.startedAt == null ? [] : [one.startedAt.getTime()]));
+  return starts.length === 0 ? null : new Date(Math.min(...starts));
 }
 
 /** End of the trial: days, possibly a fraction, from the first start. Null without a trial. */
-export function trialEnd(startedAt: Date, trialPeriod: string | null | undefined): Date | null {
-  const days = Number(trialPeriod ?? 0);
+export function trialEnd(startedAt: Date, days: number): Date | null {
   return days > 0 ? new Date(startedAt.getTime() + Math.round(days * DAY)) : null;
 }
 
@@ -55,7 +75,7 @@ export function endInstant(endingAt: Date, zone: TimeZone): Instant {
   return startOfLocalDay(localDate(instant(endingAt.getTime()), zone), zone);
 }
 
-function factsOf(subscription: SubscriptionRow, plan: PlanTerms, zone: TimeZone): SubscriptionFacts {
+function factsOf(subscription: SubscriptionRow, rated: RatedPlan, zone: TimeZone): SubscriptionFacts {
   const startedAt = subscription.startedAt?.getTime() ?? null;
   return {
     status: subscription.status,
@@ -64,7 +84,14 @@ function factsOf(subscription: SubscriptionRow, plan: PlanTerms, zone: TimeZone)
     createdAt: subscription.createdAt.getTime(),
     backdated: startedAt !== null && localDayOf(startedAt, zone) < localDayOf(subscription.createdAt.getTime(), zone),
     endsAt: subscription.endingAt == null ? null : endInstant(subscription.endingAt, zone),
-    payInAdvance: plan.payInAdvance,
+    succeeds: subscription.previousSubscriptionId != null,
+    endedAt: (subscription.terminatedAt ?? subscription.canceledAt)?.getTime() ?? null,
+    nextPlan:
+      subscription.nextPlanAt == null
+        ? null
+        : { at: subscription.nextPlanAt.getTime(), atOnce: subscription.nextPlanAtOnce },
+    payInAdvance: rated.plan.payInAdvance,
+    fixedChargesInAdvance: fixedChargesInAdvance(rated),
     trialEndsAt: subscription.trialEndsAt?.getTime() ?? null,
   };
 }

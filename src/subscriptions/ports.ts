@@ -1,3 +1,5 @@
+import type { TerminationCredit } from './subscription.entity.js';
+
 /** What `POST /subscriptions` asks for, read and checked for form; the service checks it against the catalog. */
 export interface CreateSubscription {
   readonly externalCustomerId: string;
@@ -7,21 +9,31 @@ export interface CreateSubscription {
   readonly billingTime: 'calendar' | 'anniversary';
   /** Null: now, on the clock the customer lives on. */
   readonly subscriptionAt: Date | null;
-  readonly endingAt: Date | null;
+  /** Left undefined by a change of plan: the end that was agreed on stays. */
+  readonly endingAt?: Date | null;
 }
 
 /** Fields left undefined stay as they are; null clears. */
 export interface UpdateSubscription {
   readonly name?: string | null;
   readonly endingAt?: Date | null;
+  /** Moves the start of one that has not started; any other keeps it, as in Lago. */
+  readonly subscriptionAt?: Date;
+  readonly onTerminationCreditNote?: TerminationCredit | null;
+  readonly onTerminationInvoice?: 'generate' | 'skip';
+}
+
+/** Left undefined: what the subscription says already, else `credit` (paid in advance) and `generate`. */
+export interface TerminationOptions {
+  readonly onTerminationCreditNote?: TerminationCredit;
+  readonly onTerminationInvoice?: 'generate' | 'skip';
 }
 
 export type SubscriptionStatus = 'pending' | 'active' | 'terminated' | 'canceled';
 
-export interface TerminateSubscription {
+export interface TerminateSubscription extends TerminationOptions {
   /** Which one of the external id is meant. */
   readonly status: SubscriptionStatus;
-  readonly onTerminationInvoice: 'generate' | 'skip';
 }
 
 /**

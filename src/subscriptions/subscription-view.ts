@@ -1,4 +1,5 @@
 import { type PlanView, planViews } from '../catalog/index.js';
+import { PlanEntity } from '../catalog/plan.entity.js';
 import { type CustomerView, customerViews } from '../customers/index.js';
 import type { EntityManager } from '../platform/database/database.js';
 import { TestClockEntity } from '../test-clocks/test-clock.entity.js';
@@ -9,8 +10,16 @@ export interface SubscriptionView {
   readonly subscription: SubscriptionRow;
   readonly plan: PlanView;
   readonly customer: CustomerView;
+  /** The subscriptions of the plan changes that led here and that lead on from here. */
+  readonly previous: Neighbour | null;
+  readonly next: Neighbour | null;
   /** The present on the clock the customer lives on. */
   readonly now: Date;
+}
+
+export interface Neighbour {
+  readonly planCode: string;
+  readonly status: SubscriptionRow['status'];
 }
 
 /** The views of these subscriptions by id, in a fixed number of queries. */
@@ -31,6 +40,7 @@ export async function subscriptionViews(
     organizationId,
     subscriptions.map(({ customerId }) => customerId),
   );
+  const neighbours = await neighboursOf(em, subscriptions);
   const presents = await presentOfCustomers(em, customers);
   return new Map(
     subscriptions.map((subscription) => [
@@ -39,6 +49,8 @@ export async function subscriptionViews(
         subscription,
         plan: plans.get(subscription.planId)!,
         customer: customers.get(subscription.customerId)!,
+        previous: neighbours.byId.get(subscription.previousSubscriptionId ?? '') ?? null,
+        next: neighbours.byPrevious.get(subscription.id) ?? null,
         now: presents.get(subscription.customerId)!,
       },
     ]),
@@ -55,4 +67,22 @@ export async function presentOfCustomers(
   const frozen = new Map(clocks.map((clock) => [clock.id, clock.frozenAt]));
   const wall = new Date();
   return new Map([...customers].map(([id, { customer }]) => [id, frozen.get(customer.testClockId ?? '') ?? wall]));
+}
+
+// Most subscriptions have never changed their plan: for them it is one query that finds nothing.
+async function neighboursOf(em: EntityManager, subscriptions: readonly SubscriptionRow[]) {
+  const previousIds = subscriptions.flatMap((one) => one.previousSubscriptionId ?? []);
+  const rows = await em.find(SubscriptionEntity, {
+    $or: [
+      { id: { $in: previousIds } },
+      { previousSubscriptionId: { $in: subscriptions.map(({ id }) => id) }, status: { $ne: 'canceled' } },
+    ],
+  });
+  const plans = await em.find(PlanEntity, { id: { $in: [...new Set(rows.map(({ planId }) => planId))] } });
+  const codes = new Map(plans.map(({ id, code }) => [id, code]));
+  const neighbour = (row: SubscriptionRow): Neighbour => ({ planCode: codes.get(row.planId)!, status: row.status });
+  return {
+    byId: new Map(rows.map((row) => [row.id, neighbour(row)])),
+    byPrevious: new Map(rows.map((row) => [row.previousSubscriptionId ?? '', neighbour(row)])),
+  };
 }

@@ -1,5 +1,8 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
 
+/** What becomes of time that was paid in advance and is not used. */
+export type TerminationCredit = 'credit' | 'skip' | 'refund' | 'offset';
+
 /** A customer on a plan. `ordinal` counts the subscriptions that bore this external id. */
 export const SubscriptionEntity = defineEntity({
   name: 'Subscription',
@@ -21,6 +24,10 @@ export const SubscriptionEntity = defineEntity({
     trialEndedAt: p.datetime(3).nullable(),
     terminatedAt: p.datetime(3).nullable(),
     canceledAt: p.datetime(3).nullable(),
+    previousSubscriptionId: p.uuid().nullable(),
+    nextPlanAt: p.datetime(3).nullable(),
+    nextPlanAtOnce: p.boolean().default(false),
+    onTerminationCreditNote: p.text().$type<TerminationCredit>().nullable(),
     onTerminationInvoice: p.text().$type<'generate' | 'skip'>(),
     doneKind: p.text().nullable(),
     doneAt: p.datetime(3).nullable(),

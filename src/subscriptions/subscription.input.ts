@@ -5,6 +5,9 @@ import { pageQuery } from '../platform/http/pagination.js';
 import { booleanFilter, listFilter, textFilter } from '../platform/http/query-fields.js';
 import { wrapped } from '../platform/http/request.pipe.js';
 
+const TERMINATION_CREDITS = ['credit', 'skip', 'refund', 'offset'] as const;
+const TERMINATION_INVOICES = ['generate', 'skip'] as const;
+
 /** Options of Lago that change what is billed and are not here yet: refused by name. */
 const options = {
   plan_overrides: notYet(),
@@ -40,7 +43,10 @@ export const updateBody = wrapped(
     .object({
       name: optionalText(),
       ending_at: dateTime().nullish(),
-      subscription_at: notYet(),
+      /** Only of one that has not started. */
+      subscription_at: dateTime().nullish(),
+      on_termination_credit_note: z.enum(TERMINATION_CREDITS, 'invalid_value').nullish(),
+      on_termination_invoice: z.enum(TERMINATION_INVOICES, 'invalid_value').nullish(),
       ...options,
     })
     .meta({ id: 'SubscriptionUpdateInput' }),
@@ -51,12 +57,10 @@ const status = z.enum(['pending', 'active', 'terminated', 'canceled']);
 /** Which one of an external id is meant; the living one unless said otherwise. */
 export const oneQuery = z.object({ status: status.default('active') });
 
-const refused = (values: readonly [string, ...string[]]) => z.enum(values, 'invalid_value').optional();
-
 export const terminateQuery = z.object({
   status: z.enum(['pending', 'active']).default('active'),
-  on_termination_credit_note: refused(['credit', 'skip', 'refund', 'offset']),
-  on_termination_invoice: refused(['generate', 'skip']),
+  on_termination_credit_note: z.enum(TERMINATION_CREDITS, 'invalid_value').optional(),
+  on_termination_invoice: z.enum(TERMINATION_INVOICES, 'invalid_value').optional(),
 });
 
 export const subscriptionListQuery = z.object({

@@ -4,6 +4,8 @@ import { customerAnswer, customerJson } from '../customers/index.js';
 import { type BilledSpan, billingBoundaries } from '../domain/calendar/billing-boundaries.js';
 import type { BillingInterval } from '../domain/calendar/billing-calendar.js';
 import { instant } from '../domain/calendar/instant.js';
+import { toIsoDate } from '../domain/calendar/local-date.js';
+import { localDate } from '../domain/calendar/time-zone.js';
 import { isoMilliseconds, isoSeconds, lastMoment } from '../platform/http/format.js';
 import type { SubscriptionView } from './subscription-view.js';
 
@@ -82,12 +84,12 @@ export function plainSubscriptionJson(view: SubscriptionView): z.infer<typeof in
     terminated_at: isoSeconds(subscription.terminatedAt),
     canceled_at: isoSeconds(subscription.canceledAt),
     created_at: isoSeconds(subscription.createdAt),
-    previous_plan_code: null,
-    next_plan_code: null,
-    downgrade_plan_date: null,
+    previous_plan_code: view.previous?.planCode ?? null,
+    next_plan_code: view.next?.planCode ?? null,
+    downgrade_plan_date: downgradeDate(view),
     current_billing_period_started_at: current ? isoSeconds(new Date(current.from)) : null,
     current_billing_period_ending_at: current ? isoSeconds(lastMoment(new Date(current.to))) : null,
-    on_termination_credit_note: null,
+    on_termination_credit_note: subscription.onTerminationCreditNote ?? null,
     on_termination_invoice: subscription.onTerminationInvoice,
     progressive_billing_disabled: false,
     consolidate_invoice: true,
@@ -103,6 +105,16 @@ export function plainSubscriptionJson(view: SubscriptionView): z.infer<typeof in
   };
 }
 
+/** The local day on which a plan that waits takes over. */
+function downgradeDate({ subscription, next, customer }: SubscriptionView): string | null {
+  if (next?.status !== 'pending' || subscription.nextPlanAt == null) return null;
+  return toIsoDate(localDate(instant(subscription.nextPlanAt.getTime()), zoneOf(customer)));
+}
+
+function zoneOf({ customer, organization }: SubscriptionView['customer']): string {
+  return customer.timezone ?? organization.timezone;
+}
+
 /** The part of time whose usage is being gathered now; at the end of a life, the last one. */
 function currentPeriod({ subscription, plan, customer, now }: SubscriptionView): BilledSpan | null {
   if (subscription.startedAt == null) return null;
@@ -113,7 +125,7 @@ function currentPeriod({ subscription, plan, customer, now }: SubscriptionView):
     interval: plan.plan.interval as BillingInterval,
     billingTime: subscription.billingTime,
     payInAdvance: plan.plan.payInAdvance,
-    zone: customer.customer.timezone ?? customer.organization.timezone,
+    zone: zoneOf(customer),
     subscriptionAt: instant(subscription.subscriptionAt.getTime()),
     startedAt,
     terminatedAt,

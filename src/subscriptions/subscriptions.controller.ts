@@ -41,7 +41,7 @@ export class SubscriptionsController {
       name: input.name ?? null,
       billingTime: input.billing_time ?? 'calendar',
       subscriptionAt: input.subscription_at ?? null,
-      endingAt: input.ending_at ?? null,
+      ...(input.ending_at !== undefined && { endingAt: input.ending_at }),
     });
     return this.answer(organizationId, id);
   }
@@ -90,6 +90,11 @@ export class SubscriptionsController {
     const id = await this.subscriptions.update(organizationId, externalId, status, {
       ...(input.name !== undefined && { name: input.name }),
       ...(input.ending_at !== undefined && { endingAt: input.ending_at }),
+      ...(input.subscription_at != null && { subscriptionAt: input.subscription_at }),
+      ...(input.on_termination_credit_note !== undefined && {
+        onTerminationCreditNote: input.on_termination_credit_note,
+      }),
+      ...(input.on_termination_invoice != null && { onTerminationInvoice: input.on_termination_invoice }),
     });
     return this.answer(organizationId, id);
   }
@@ -103,7 +108,10 @@ export class SubscriptionsController {
   ) {
     const id = await this.subscriptions.terminate(organizationId, externalId, {
       status: query.status,
-      onTerminationInvoice: query.on_termination_invoice === 'skip' ? 'skip' : 'generate',
+      ...(query.on_termination_credit_note !== undefined && {
+        onTerminationCreditNote: query.on_termination_credit_note,
+      }),
+      ...(query.on_termination_invoice !== undefined && { onTerminationInvoice: query.on_termination_invoice }),
     });
     return this.answer(organizationId, id);
   }

@@ -12,11 +12,19 @@ function facts(overrides: Partial<SubscriptionFacts> = {}): SubscriptionFacts {
     startedAt: at('2024-03-05T10:00:00Z'),
     createdAt: at('2024-03-05T10:00:00Z'),
     backdated: false,
+    succeeds: false,
     endsAt: null,
+    endedAt: null,
+    nextPlan: null,
     payInAdvance: false,
+    fixedChargesInAdvance: false,
     trialEndsAt: null,
     ...overrides,
   };
+}
+
+function canceled(more: Partial<SubscriptionFacts> = {}): SubscriptionFacts {
+  return facts({ status: 'canceled', startedAt: null, endedAt: at('2024-03-04T00:00:00Z'), ...more });
 }
 
 function lifeOf(given: SubscriptionFacts, steps: number, calendar: Partial<BillingCalendar> = {}): string[] {
@@ -35,7 +43,6 @@ function lifeOf(given: SubscriptionFacts, steps: number, calendar: Partial<Billi
     if (next === null) break;
     life.push(`${next.kind} ${new Date(next.at).toISOString().slice(0, 16)}`);
     if (next.kind === 'activation') state = { ...state, status: 'active', startedAt: next.at };
-    if (next.kind === 'ending') state = { ...state, status: 'terminated' };
     done = next;
   }
   return life;
@@ -118,9 +125,110 @@ describe('due moments of a subscription', () => {
   });
 
   test('a subscription that is over has nothing due', () => {
-    expect(lifeOf(facts({ status: 'terminated' }), 3)).toEqual([]);
-    expect(lifeOf(facts({ status: 'canceled' }), 3)).toEqual([]);
     expect(lifeOf(facts({ endsAt: at('2024-04-01T00:00:00Z') }), 3)).toEqual(['ending 2024-04-01T00:00']);
+    expect(lifeOf(canceled(), 3)).toEqual(['ending 2024-03-04T00:00']);
+    expect(lifeOf(canceled({ succeeds: true }), 3)).toEqual([]);
+  });
+
+  test('one that waits to take over has nothing of its own due', () => {
+    expect(lifeOf(facts({ status: 'pending', startedAt: null, succeeds: true }), 3)).toEqual([]);
+  });
+
+  describe('that ends by a command', () => {
+    const ended = (iso: string, more: Partial<SubscriptionFacts> = {}) =>
+      facts({ status: 'terminated', endedAt: at(iso), ...more });
+
+    test.each<[string, SubscriptionFacts, string[]]>([
+      ['inside a period', ended('2024-03-20T12:00:00Z'), ['ending 2024-03-20T12:00']],
+      [
+        'while the close before it is overdue: that comes first',
+        ended('2024-04-01T00:10:00Z'),
+        ['period_end 2024-04-01T00:00', 'ending 2024-04-01T00:10'],
+      ],
+      [
+        'on the boundary: the period is closed first, whether that has been done or not',
+        ended('2024-04-01T00:00:00Z'),
+        ['period_end 2024-04-01T00:00', 'ending 2024-04-01T00:00'],
+      ],
+      [
+        'at its first instant: the first invoice in advance comes before',
+        ended('2024-03-05T10:00:00Z', { payInAdvance: true }),
+        ['starting 2024-03-05T10:00', 'ending 2024-03-05T10:00'],
+      ],
+      [
+        'in its trial: the trial does not end any more',
+        ended('2024-03-08T00:00:00Z', { payInAdvance: true, trialEndsAt: at('2024-03-15T10:00:00Z') }),
+        ['ending 2024-03-08T00:00'],
+      ],
+      [
+        'after its own end, which nobody had performed',
+        ended('2024-03-20T12:00:00Z', { endsAt: at('2024-03-20T00:00:00Z') }),
+        ['ending 2024-03-20T00:00'],
+      ],
+      [
+        'at its own end: that closes the period itself',
+        ended('2024-04-01T00:00:00Z', { endsAt: at('2024-04-01T00:00:00Z') }),
+        ['ending 2024-04-01T00:00'],
+      ],
+    ])('%s', (_, given, expected) => {
+      expect(lifeOf(given, expected.length + 1)).toEqual(expected);
+    });
+  });
+
+  describe('that another plan takes over', () => {
+    const replaced = (iso: string, atOnce: boolean, more: Partial<SubscriptionFacts> = {}) =>
+      facts({
+        nextPlan: { at: at(iso), atOnce },
+        ...(atOnce && { status: 'terminated', endedAt: at(iso) }),
+        ...more,
+      });
+
+    test.each<[string, SubscriptionFacts, string[]]>([
+      ['at once', replaced('2024-03-20T12:00:00Z', true), ['plan_change 2024-03-20T12:00']],
+      [
+        'at once on a boundary: after its close',
+        replaced('2024-04-01T00:00:00Z', true),
+        ['period_end 2024-04-01T00:00', 'plan_change 2024-04-01T00:00'],
+      ],
+      [
+        'at the end of the period: the change closes it',
+        replaced('2024-04-01T00:00:00Z', false),
+        ['plan_change 2024-04-01T00:00'],
+      ],
+      [
+        'at the end of a longer period than that of its charges',
+        replaced('2024-06-01T00:00:00Z', false),
+        ['period_end 2024-04-01T00:00', 'period_end 2024-05-01T00:00', 'plan_change 2024-06-01T00:00'],
+      ],
+      [
+        'but which ends before',
+        replaced('2024-04-01T00:00:00Z', false, { endsAt: at('2024-03-25T00:00:00Z') }),
+        ['ending 2024-03-25T00:00'],
+      ],
+      [
+        'but which ends just then',
+        replaced('2024-04-01T00:00:00Z', false, { endsAt: at('2024-04-01T00:00:00Z') }),
+        ['ending 2024-04-01T00:00'],
+      ],
+      [
+        'in its trial, at the instant of its end: the trial ends first',
+        replaced('2024-03-15T10:00:00Z', true, { payInAdvance: true, trialEndsAt: at('2024-03-15T10:00:00Z') }),
+        ['trial_end 2024-03-15T10:00', 'plan_change 2024-03-15T10:00'],
+      ],
+    ])('%s', (_, given, expected) => {
+      expect(lifeOf(given, expected.length + 1)).toEqual(expected);
+    });
+  });
+
+  test('one that has taken over: its start was billed by the change', () => {
+    const given = facts({ payInAdvance: true, fixedChargesInAdvance: true, succeeds: true });
+    expect(lifeOf(given, 2)).toEqual(['period_end 2024-04-01T00:00', 'period_end 2024-05-01T00:00']);
+  });
+
+  test('fixed charges in advance are billed at the start, in arrears and in a trial too', () => {
+    expect(lifeOf(facts({ fixedChargesInAdvance: true }), 1)).toEqual(['starting 2024-03-05T10:00']);
+    const onTrial = facts({ fixedChargesInAdvance: true, payInAdvance: true, trialEndsAt: at('2024-03-15T10:00:00Z') });
+    expect(lifeOf(onTrial, 2)).toEqual(['starting 2024-03-05T10:00', 'trial_end 2024-03-15T10:00']);
   });
 
   test('asked again after the same step, it answers the same', () => {

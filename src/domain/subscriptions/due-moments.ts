@@ -1,16 +1,17 @@
 /**
- * The life of a subscription as a sequence of due moments.
+ * The life of a subscription on one plan as a sequence of due moments.
  *
- *   pending ──activation──► active ──starting?──► ┌─ period_end ─┐ ──ending──► terminated
- *      │                      │    (in advance)   └──────◄───────┘
+ *   pending ──activation──► active ──starting?──► ┌─ period_end ─┐ ──ending──────► terminated
+ *      │                      │    (in advance)   └──────◄───────┘ ──plan_change─► terminated, and the next plan is active
  *      └─ cancel ► canceled   └─ trial_end? (once, inside or at the edge of a period)
  *
  * A moment carries its nominal instant (design, invariant 7): it is computed once from the facts below, stored, and every
  * amount derives from it; when the work really happens changes nothing. What comes next depends only on the facts and on
- * what has been done already, so a lost workflow can be started again from the record.
+ * what has been done already, so a lost workflow can be started again from the record, and a command that arrives while a
+ * close is overdue does not make that close disappear: it comes after it.
  */
 
-export type DueKind = 'activation' | 'starting' | 'trial_end' | 'period_end' | 'ending';
+export type DueKind = 'activation' | 'starting' | 'trial_end' | 'period_end' | 'plan_change' | 'ending';
 
 export interface DueMoment {
   readonly kind: DueKind;
@@ -26,9 +27,18 @@ export interface SubscriptionFacts {
   readonly createdAt: number;
   /** Started on an earlier local day than it was created: the running period counts as paid. */
   readonly backdated: boolean;
-  /** The instant at which the subscription is to end: the start of the local day of `ending_at`. */
+  /** Takes over from another plan: that one's `plan_change` makes it active and bills its start. */
+  readonly succeeds: boolean;
+  /** The instant at which the subscription is to end by its own date: the start of the local day of `ending_at`. */
   readonly endsAt: number | null;
+  /** When a command ended it (`terminated_at`, `canceled_at`). */
+  readonly endedAt: number | null;
+  /** When the next plan takes over: by a command at once, or at a bound of this one's periods. */
+  readonly nextPlan: { readonly at: number; readonly atOnce: boolean } | null;
+  /** The fee is paid in advance; it waits for the end of a trial. */
   readonly payInAdvance: boolean;
+  /** Fixed charges are paid in advance; they do not wait. */
+  readonly fixedChargesInAdvance: boolean;
   /** End of the trial, null without one. */
   readonly trialEndsAt: number | null;
 }
@@ -40,20 +50,33 @@ export type NextBoundary = (after: number) => number;
 export type Progress = DueMoment | null;
 
 /** At one instant a trial ends before the period that begins there is billed, and an end comes after its period's close. */
-const order: Record<DueKind, number> = { activation: 0, starting: 1, trial_end: 2, period_end: 3, ending: 4 };
+const order: Record<DueKind, number> = {
+  activation: 0,
+  starting: 1,
+  trial_end: 2,
+  period_end: 3,
+  plan_change: 4,
+  ending: 5,
+};
 
 /**
- * The next due moment of a subscription, or null when its life is over.
+ * The next due moment of a subscription, or null when its life is over or hangs on another one's.
  *
  * Example: monthly calendar, in advance, started 5 March, trial of 10 days, nothing done:
  * `trial_end` 15 March, then `period_end` 1 April, 1 May, ...
  */
 export function nextDueMoment(facts: SubscriptionFacts, done: Progress, nextBoundary: NextBoundary): DueMoment | null {
-  if (facts.status === 'terminated' || facts.status === 'canceled') return null;
-  if (facts.status === 'pending' || facts.startedAt === null) return { kind: 'activation', at: facts.subscriptionAt };
+  if (done?.kind === 'ending' || done?.kind === 'plan_change') return null;
+  if (facts.startedAt === null) return notStarted(facts);
   const candidates = activeMoments(facts, facts.startedAt, done, nextBoundary).filter((m) => isAfter(m, done));
   candidates.sort((a, b) => a.at - b.at || order[a.kind] - order[b.kind]);
   return candidates[0] ?? null;
+}
+
+function notStarted({ status, succeeds, subscriptionAt, endedAt }: SubscriptionFacts): DueMoment | null {
+  if (succeeds) return null;
+  if (status === 'canceled') return endedAt === null ? null : { kind: 'ending', at: endedAt };
+  return { kind: 'activation', at: subscriptionAt };
 }
 
 function activeMoments(
@@ -64,17 +87,36 @@ function activeMoments(
 ): DueMoment[] {
   const moments: DueMoment[] = [];
   const inTrialAtStart = facts.trialEndsAt !== null && facts.trialEndsAt > startedAt;
-  if (facts.payInAdvance && !inTrialAtStart && !facts.backdated) moments.push({ kind: 'starting', at: startedAt });
+  const billsAtStart = (facts.payInAdvance && !inTrialAtStart) || facts.fixedChargesInAdvance;
+  if (billsAtStart && !facts.backdated && !facts.succeeds) moments.push({ kind: 'starting', at: startedAt });
   if (inTrialAtStart && facts.trialEndsAt !== null && facts.trialEndsAt >= facts.createdAt)
     moments.push({ kind: 'trial_end', at: facts.trialEndsAt });
   const billableFrom = Math.max(startedAt, facts.createdAt);
   // A trial may end exactly on a boundary, and that period is still to be closed.
   const closedUpTo = Math.max(billableFrom, done === null ? 0 : done.kind === 'period_end' ? done.at : done.at - 1);
   const boundary = nextBoundary(closedUpTo);
-  if (facts.endsAt === null || boundary < facts.endsAt) moments.push({ kind: 'period_end', at: boundary });
-  // An end on a boundary closes that last period itself: one document, no fee for a day that never was.
-  if (facts.endsAt !== null) moments.push({ kind: 'ending', at: Math.max(facts.endsAt, startedAt) });
+  const end = endOf(facts, startedAt);
+  if (end === null || boundary < end.at || (boundary === end.at && !end.closesPeriod))
+    moments.push({ kind: 'period_end', at: boundary });
+  if (end !== null) moments.push({ kind: end.kind, at: end.at });
   return moments;
+}
+
+interface End extends DueMoment {
+  /**
+   * An end that was known before, on a boundary, closes that last period itself: one document, no fee for a day that never
+   * was. A command on a boundary comes after the close, whether or not that has been performed yet.
+   */
+  readonly closesPeriod: boolean;
+}
+
+function endOf({ endsAt, endedAt, nextPlan }: SubscriptionFacts, startedAt: number): End | null {
+  const ends: End[] = [];
+  if (endsAt !== null) ends.push({ kind: 'ending', at: Math.max(endsAt, startedAt), closesPeriod: true });
+  if (nextPlan !== null) ends.push({ kind: 'plan_change', at: nextPlan.at, closesPeriod: !nextPlan.atOnce });
+  else if (endedAt !== null) ends.push({ kind: 'ending', at: endedAt, closesPeriod: false });
+  // Of two at one instant the one by its own date holds: nothing is left for another plan, and nothing to command.
+  return ends.reduce<End | null>((first, one) => (first === null || one.at < first.at ? one : first), null);
 }
 
 function isAfter(moment: DueMoment, done: Progress): boolean {

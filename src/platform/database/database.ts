@@ -4,6 +4,7 @@ import { type EntityManager, PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { Foundation } from './migrations/0001-foundation.js';
 import { LinksOfFees } from './migrations/0002-links-of-fees.js';
 import { TermsOfPlans } from './migrations/0004-terms-of-plans.js';
+import { LivesOfSubscriptions } from './migrations/0005-lives-of-subscriptions.js';
 
 export type { EntityManager } from '@mikro-orm/postgresql';
 
@@ -33,7 +34,7 @@ export class Database {
       extensions: [Migrator],
       migrations: {
         tableName: 'schema_migrations',
-        migrationsList: [Foundation, LinksOfFees, TermsOfPlans],
+        migrationsList: [Foundation, LinksOfFees, TermsOfPlans, LivesOfSubscriptions],
         snapshot: false,
         transactional: true,
         allOrNothing: true,
