@@ -39,6 +39,21 @@ export const tiers = (touching: boolean) =>
     });
 export const anyTiers = fc.boolean().chain((touching) => tiers(touching));
 
+/** Tiers with some usage: any, or what exactly fills a tier, or a little more or less than that. */
+export const usedTiers = anyTiers.chain((ranges) => {
+  const bounds = ranges.flatMap(({ to_value }) => (to_value === null ? [] : [to_value]));
+  const atBound = fc.constantFrom(0, ...bounds);
+  return fc.tuple(
+    fc.constant(ranges),
+    fc.oneof(
+      units,
+      atBound.map(String),
+      atBound.map((bound) => `${bound}.0001`),
+      atBound.map((bound) => `${bound}.5`),
+    ),
+  );
+});
+
 export function modelOf(kind: string, properties: Record<string, unknown>): ChargeModel {
   const parsed = parseChargeProperties(kind, properties);
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
