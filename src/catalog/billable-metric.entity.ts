@@ -18,6 +18,8 @@ export const BillableMetricEntity = defineEntity({
     roundingFunction: p.text().nullable(),
     roundingPrecision: p.integer().nullable(),
     filters: p.json<{ key: string; values: string[] }[]>(),
+    /** What charges group their prices by; only ever extended. */
+    groupKeys: p.array(),
     createdAt: p.datetime(3),
     updatedAt: p.datetime(3),
     deletedAt: p.datetime(3).nullable(),

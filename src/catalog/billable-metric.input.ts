@@ -1,13 +1,7 @@
 import { z } from 'zod';
-import { ROUNDING_FUNCTIONS } from '../domain/catalog/billable-metric.js';
+import { AGGREGATIONS, ROUNDING_FUNCTIONS, WEIGHTED_INTERVALS } from '../domain/catalog/billable-metric.js';
 import { integer, notYet, optionalLongText, optionalText, text } from '../platform/http/fields.js';
 import { wrapped } from '../platform/http/request.pipe.js';
-
-/**
- * What usage can be added up by. Lago's weighted_sum_agg and custom_agg, recurring metrics and expressions are refused by
- * name until metering and rating carry them: open them here.
- */
-export const BILLED_AGGREGATIONS = ['count_agg', 'sum_agg', 'max_agg', 'unique_count_agg', 'latest_agg'] as const;
 
 const filter = z.object({ key: text(), values: z.array(text()).min(1).max(1000) });
 
@@ -15,7 +9,7 @@ const fields = {
   name: text(),
   code: text(),
   description: optionalLongText(),
-  aggregation_type: z.enum(BILLED_AGGREGATIONS),
+  aggregation_type: z.enum(AGGREGATIONS),
   field_name: optionalText(),
   rounding_function: z.enum(ROUNDING_FUNCTIONS).nullish(),
   rounding_precision: integer(-15, 15).nullish(),
@@ -24,9 +18,9 @@ const fields = {
     .max(20)
     .refine((filters) => new Set(filters.map(({ key }) => key)).size === filters.length, 'value_already_exist')
     .nullish(),
-  recurring: notYet(false),
+  recurring: z.boolean().nullish(),
   expression: notYet(''),
-  weighted_interval: notYet(),
+  weighted_interval: z.enum(WEIGHTED_INTERVALS).nullish(),
 };
 
 export const createBody = wrapped('billable_metric', z.object(fields).meta({ id: 'BillableMetricCreateInput' }));

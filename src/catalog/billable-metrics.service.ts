@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
+import { type AggregationKind, mayRecur } from '../domain/catalog/billable-metric.js';
 import { ALL_FILTER_VALUES } from '../domain/catalog/charge-filter.js';
 import { Database, type EntityManager } from '../platform/database/database.js';
-import { notFound, validationFailed } from '../platform/http/errors.js';
+import { type ErrorCode, notFound, validationFailed } from '../platform/http/errors.js';
 import { limits, type Page, type PageRequest } from '../platform/http/pagination.js';
 import { BillableMetricEntity, type BillableMetricRow } from './billable-metric.entity.js';
 import type { MetricChanges, MetricCreation } from './billable-metric.input.js';
@@ -21,7 +22,12 @@ export class BillableMetricsService {
   ) {}
 
   create(organizationId: string, input: MetricCreation): Promise<BillableMetricRow> {
-    requireFieldName(input.aggregation_type, input.field_name);
+    requireConsistent({
+      aggregationType: input.aggregation_type,
+      fieldName: input.field_name,
+      recurring: input.recurring ?? false,
+      weightedInterval: input.weighted_interval,
+    });
     return this.database.tenant(organizationId, async (em) => {
       await requireFreeCode(em, organizationId, input.code);
       const now = new Date();
@@ -33,10 +39,12 @@ export class BillableMetricsService {
         description: input.description ?? null,
         aggregationType: input.aggregation_type,
         fieldName: input.field_name || null,
-        recurring: false,
+        recurring: input.recurring ?? false,
+        weightedInterval: input.weighted_interval ?? null,
         roundingFunction: input.rounding_function ?? null,
         roundingPrecision: input.rounding_precision ?? null,
         filters: input.filters ?? [],
+        groupKeys: [],
         createdAt: now,
         updatedAt: now,
       });
@@ -66,8 +74,11 @@ export class BillableMetricsService {
       const metric = await findMetric(em, organizationId, code);
       const before = meteredBy(metric);
       if (await isBilled(em, metric.id)) {
-        const { code, aggregationType: aggregation_type, fieldName: field_name } = metric;
-        refuseChanges({ code, aggregation_type, field_name }, { ...input, field_name: input.field_name || undefined });
+        const { code, aggregationType: aggregation_type, fieldName: field_name, recurring } = metric;
+        refuseChanges(
+          { code, aggregation_type, field_name, recurring },
+          { ...input, field_name: input.field_name || undefined, recurring: input.recurring ?? undefined },
+        );
       }
       if (input.code !== undefined && input.code !== metric.code) {
         await requireFreeCode(em, organizationId, input.code);
@@ -77,10 +88,12 @@ export class BillableMetricsService {
       if (input.description !== undefined) metric.description = input.description;
       if (input.aggregation_type !== undefined) metric.aggregationType = input.aggregation_type;
       if (input.field_name !== undefined) metric.fieldName = input.field_name || null;
+      if (input.recurring != null) metric.recurring = input.recurring;
+      if (input.weighted_interval !== undefined) metric.weightedInterval = input.weighted_interval;
       if (input.rounding_function !== undefined) metric.roundingFunction = input.rounding_function;
       if (input.rounding_precision !== undefined) metric.roundingPrecision = input.rounding_precision;
       if (input.filters !== undefined) metric.filters = input.filters ?? [];
-      requireFieldName(metric.aggregationType, metric.fieldName);
+      requireConsistent(metric);
       metric.updatedAt = new Date();
       await em.flush();
       if (!isDeepStrictEqual(before, meteredBy(metric))) {
@@ -116,14 +129,26 @@ async function requireFreeCode(em: EntityManager, organizationId: string, code: 
   if (taken > 0) throw validationFailed({ code: ['value_already_exist'] });
 }
 
-/** Everything but a count adds up some property. */
-function requireFieldName(aggregation: string, fieldName: string | null | undefined): void {
-  if (aggregation !== 'count_agg' && !fieldName) throw validationFailed({ field_name: ['value_is_mandatory'] });
+type Aggregated = Pick<BillableMetricRow, 'aggregationType' | 'fieldName' | 'recurring' | 'weightedInterval'>;
+
+/**
+ * What an aggregation asks of its metric (lago-api.md 1.2).
+ * @throws 422 with every field that is missing or contradicts it.
+ */
+function requireConsistent({ aggregationType, fieldName, recurring, weightedInterval }: Aggregated): void {
+  const faults: Record<string, ErrorCode[]> = {};
+  // Everything but a count adds up some property.
+  if (aggregationType !== 'count_agg' && !fieldName) faults['field_name'] = ['value_is_mandatory'];
+  if (aggregationType === 'weighted_sum_agg' && !weightedInterval) faults['weighted_interval'] = ['value_is_mandatory'];
+  if (recurring && !mayRecur(aggregationType as AggregationKind)) {
+    faults['recurring'] = ['not_compatible_with_aggregation_type'];
+  }
+  if (Object.keys(faults).length > 0) throw validationFailed(faults);
 }
 
 /** What the aggregates depend on; names and rounding they do not. */
-function meteredBy({ code, aggregationType, fieldName, filters }: BillableMetricRow) {
-  return { code, aggregationType, fieldName: fieldName ?? null, filters };
+function meteredBy({ code, aggregationType, fieldName, recurring, filters }: BillableMetricRow) {
+  return { code, aggregationType, fieldName: fieldName ?? null, recurring, filters };
 }
 
 async function isBilled(em: EntityManager, metricId: string): Promise<boolean> {

@@ -6,6 +6,18 @@ import type { EntityManager } from '../platform/database/database.js';
 export abstract class MetricDefinitions {
   /** Within the transaction of the change: takes the metering lock, counts the version up, rebuilds the metric's usage. */
   abstract changed(em: EntityManager, organizationId: string, metricId: string): Promise<void>;
+
+  /**
+   * Within the transaction that writes a price which is grouped by properties of the events: from now on, and for all that
+   * is stored, usage of the metric is told apart by them. Keys stay for good, as bills of the past may be computed again;
+   * naming known ones costs one query.
+   */
+  abstract groupedBy(
+    em: EntityManager,
+    organizationId: string,
+    metricId: string,
+    keys: readonly string[],
+  ): Promise<void>;
 }
 
 /** What a deleted plan has billed so far is issued at once: nothing more can come to its drafts. */

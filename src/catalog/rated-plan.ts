@@ -146,6 +146,7 @@ export function toMetricDefinition(row: BillableMetricRow): MetricDefinition {
         ? null
         : { function: row.roundingFunction as RoundingFunction, precision: row.roundingPrecision ?? null },
     filters: row.filters,
+    groupKeys: row.groupKeys,
   };
 }
 

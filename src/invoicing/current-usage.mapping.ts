@@ -120,7 +120,9 @@ function usageJson(lines: readonly RatedUsage[]) {
   const units = railsDecimal(sumDecimals(lines.map((line) => line.usage.units)));
   return {
     units,
-    total_aggregated_units: units,
+    total_aggregated_units: railsDecimal(
+      sumDecimals(lines.map((line) => line.usage.totalAggregatedUnits ?? line.usage.units)),
+    ),
     events_count: lines.reduce((sum, line) => sum + line.usage.eventsCount, 0),
     amount_cents: sumMinor(lines.map((line) => line.amountMinor)),
     pricing_unit_details: null,

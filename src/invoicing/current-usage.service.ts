@@ -65,7 +65,14 @@ export class CurrentUsageService {
         currentUsage: true,
         billChargesMonthly: plan.plan.billChargesMonthly,
       }).charges as BilledSpan;
-      const range = { organizationId, externalSubscriptionId, from: span.from, to: span.to };
+      const range = {
+        organizationId,
+        externalSubscriptionId,
+        from: span.from,
+        to: span.to,
+        zone: context.zone,
+        periodDays: span.periodDays,
+      };
       const lines = await rateUsage(em, this.reader, plan, range);
       return {
         from: span.from,

@@ -70,6 +70,8 @@ async function usageLines({ em, reader, context, plan: whole, period }: FeeCompu
     externalSubscriptionId: period.externalSubscriptionId,
     from: instant(from.getTime()),
     to: usageTo,
+    zone: period.timezone,
+    periodDays: period.periodDays,
     cutoffSequence: period.cutoffSequence,
   });
   return rated
@@ -98,7 +100,7 @@ function toFeeRow({ em, context, plan, period, createdAt }: FeeComputation, line
     customerId: period.customerId,
     chargeId: rated?.charge.row.id ?? null,
     chargeFilterId: rated?.filterId ?? null,
-    groupedBy: {},
+    groupedBy: rated?.groupedBy ?? {},
     feeType: rated === null ? 'subscription' : 'charge',
     position,
     item: rated === null ? planItem(plan, period) : chargeItem(rated),
@@ -107,7 +109,7 @@ function toFeeRow({ em, context, plan, period, createdAt }: FeeComputation, line
     preciseAmount: fee.preciseAmount.toFixed(),
     preciseUnitAmount: fee.unitAmount.toFixed(),
     units: fee.units.toFixed(),
-    totalAggregatedUnits: fee.units.toFixed(),
+    totalAggregatedUnits: (rated?.usage.totalAggregatedUnits ?? fee.units).toFixed(),
     eventsCount: rated === null ? null : fee.eventsCount,
     taxesAmountCents: taxes.amountMinor,
     taxesPreciseAmount: fromMinorUnits(taxes.preciseAmountMinor, fee.currency).toFixed(),
@@ -160,7 +162,7 @@ function planItem(plan: RatedPlan, period: BillingPeriodRow): Record<string, unk
   };
 }
 
-function chargeItem({ charge, filterId }: RatedUsage): Record<string, unknown> {
+function chargeItem({ charge, filterId, groupedBy }: RatedUsage): Record<string, unknown> {
   const filter = charge.filterRows.find((row) => row.id === filterId);
   return {
     type: 'charge',
@@ -173,7 +175,7 @@ function chargeItem({ charge, filterId }: RatedUsage): Record<string, unknown> {
       filter === undefined ? null : (filter.invoiceDisplayName ?? Object.values(filter.values).flat().join(', ')),
     lago_item_id: charge.metricRow.id,
     item_type: 'BillableMetric',
-    grouped_by: {},
+    grouped_by: groupedBy,
   };
 }
 

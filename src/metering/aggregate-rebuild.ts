@@ -15,6 +15,7 @@ export interface Bucket {
   eventsCount: number;
   sum: Decimal;
   moment: Decimal;
+  preciseTotalAmountCents: Decimal;
   max: Decimal | null;
   latest: { value: Decimal; at: number; sequence: number } | null;
   maxSequence: number;
@@ -64,7 +65,7 @@ export async function rebuildSubscription(
   for (;;) {
     const rows = await em.execute<EventRow[]>(
       `select "timestamp"::text as at_text, (extract(epoch from "timestamp") * 1000)::float8 as at_ms,
-              ingest_sequence::text, code, properties
+              ingest_sequence::text, code, properties, precise_total_amount_cents::text as precise
          from events
         where organization_id = ? and external_subscription_id = ?
           and "timestamp" >= ?::timestamptz and ("timestamp", ingest_sequence) > (?::timestamptz, ?::bigint)
@@ -84,6 +85,7 @@ interface EventRow {
   readonly ingest_sequence: string;
   readonly code: string;
   readonly properties: Record<string, unknown>;
+  readonly precise: string | null;
 }
 
 function fold(
@@ -95,7 +97,9 @@ function fold(
 ): void {
   const sequence = Number(row.ingest_sequence);
   const timestamp = instant(Math.round(row.at_ms));
-  const event = metric && meterForStore(metric, { timestamp, properties: row.properties, sequence });
+  const preciseTotalAmountCents = row.precise === null ? null : new Decimal(row.precise);
+  const event =
+    metric && meterForStore(metric, { timestamp, properties: row.properties, preciseTotalAmountCents, sequence });
   if (metric === undefined || event === undefined || !event.counted) {
     unmetered.add(row.code);
     return;
@@ -113,6 +117,7 @@ function fold(
       break;
     case 'sum_agg':
       bucket.sum = bucket.sum.plus(value);
+      bucket.preciseTotalAmountCents = bucket.preciseTotalAmountCents.plus(event.preciseTotalAmountCents);
       break;
     case 'weighted_sum_agg':
       bucket.sum = bucket.sum.plus(value);
@@ -146,7 +151,15 @@ function fold(
 }
 
 function emptyBucket(metricId: string, hour: number, dimensions: string): Bucket {
-  const zero = { eventsCount: 0, sum: ZERO, moment: ZERO, max: null, latest: null, maxSequence: 0 };
+  const zero = {
+    eventsCount: 0,
+    sum: ZERO,
+    moment: ZERO,
+    preciseTotalAmountCents: ZERO,
+    max: null,
+    latest: null,
+    maxSequence: 0,
+  };
   return { metricId, hour, dimensions, ...zero };
 }
 
@@ -162,12 +175,12 @@ export async function insertAggregates(
     const page = rows.slice(start, start + PAGE);
     await em.execute(
       `insert into usage_buckets (organization_id, external_subscription_id, metric_id, bucket_at, dimensions,
-         events_count, sum, moment, max, latest_value, latest_at, latest_sequence, max_sequence)
-       select ?::uuid, ?::text, metric_id, to_timestamp(hour * 3600), dimensions, events_count, sum, moment, max,
-         latest_value, to_timestamp(latest_ms / 1000), latest_sequence, max_sequence
+         events_count, sum, moment, precise_total_amount_cents, max, latest_value, latest_at, latest_sequence, max_sequence)
+       select ?::uuid, ?::text, metric_id, to_timestamp(hour * 3600), dimensions, events_count, sum, moment, precise,
+         max, latest_value, to_timestamp(latest_ms / 1000), latest_sequence, max_sequence
        from unnest(?::uuid[], ?::float8[], ?::text[], ?::bigint[], ?::numeric[], ?::numeric[], ?::numeric[],
-         ?::numeric[], ?::float8[], ?::bigint[], ?::bigint[])
-         as rebuilt (metric_id, hour, dimensions, events_count, sum, moment, max, latest_value, latest_ms,
+         ?::numeric[], ?::numeric[], ?::float8[], ?::bigint[], ?::bigint[])
+         as rebuilt (metric_id, hour, dimensions, events_count, sum, moment, precise, max, latest_value, latest_ms,
            latest_sequence, max_sequence)`,
       [
         organizationId,
@@ -178,6 +191,7 @@ export async function insertAggregates(
         plainArray(page.map((row) => row.eventsCount)),
         plainArray(page.map((row) => row.sum.toFixed())),
         plainArray(page.map((row) => row.moment.toFixed())),
+        plainArray(page.map((row) => row.preciseTotalAmountCents.toFixed())),
         plainArray(page.map((row) => row.max?.toFixed() ?? null)),
         plainArray(page.map((row) => row.latest?.value.toFixed() ?? null)),
         plainArray(page.map((row) => row.latest?.at ?? null)),

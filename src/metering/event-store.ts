@@ -261,13 +261,15 @@ interface Parts {
   metered: boolean;
   /** Latest values or weighted sums, which cost a sort or a product per event. */
   ordered: boolean;
+  /** Sums of events that say what they cost. */
+  priced: boolean;
   unique: boolean;
   unmetered: boolean;
 }
 
 /** The batch turned into columns, in the order of the statement's parameters. */
 class Columns {
-  readonly parts: Parts = { metered: false, ordered: false, unique: false, unmetered: false };
+  readonly parts: Parts = { metered: false, ordered: false, priced: false, unique: false, unmetered: false };
   private readonly ids: string[] = [];
   private readonly organizations: string[] = [];
   private readonly subscriptions: string[] = [];
@@ -305,6 +307,7 @@ class Columns {
     if (row === null) this.parts.unmetered = true;
     else {
       this.parts.metered = true;
+      if (row.role === 'sum' && event.preciseTotalAmountCents !== null) this.parts.priced = true;
       if (row.role === 'latest' || row.role === 'weighted') this.parts.ordered = true;
       if (row.role === 'add' || row.role === 'remove') this.parts.unique = true;
     }
@@ -355,7 +358,7 @@ function statement(parts: Parts): { name: string; text: string } {
  * The one statement. Rows go into the indexes in the order of their keys, so that two connections never wait for each
  * other in a circle, and so that neighbours share pages.
  */
-function statementText({ metered, ordered, unique, unmetered }: Parts): string {
+function statementText({ metered, ordered, priced, unique, unmetered }: Parts): string {
   const meteredParameters = `,
         $12::float8[], $13::uuid[], $14::text[], $15::text[], $16::numeric[], $17::text[]`;
   const meteredColumns = ', hour, metric_id, dimensions, role, value, unique_value';
@@ -383,12 +386,13 @@ function statementText({ metered, ordered, unique, unmetered }: Parts): string {
       )`,
       `buckets as (
         insert into usage_buckets as bucket (organization_id, external_subscription_id, metric_id, bucket_at, dimensions,
-          events_count, sum, max, ${ordered ? 'moment, latest_value, latest_at, latest_sequence, ' : ''}max_sequence)
+          events_count, sum, max, ${ordered ? 'moment, latest_value, latest_at, latest_sequence, ' : ''}${priced ? 'precise_total_amount_cents, ' : ''}max_sequence)
         select organization_id, external_subscription_id, metric_id, to_timestamp(hour * 3600), dimensions,
           count(*),
           coalesce(sum(value) filter (where role in ('sum', 'weighted')), 0),
           max(value) filter (where role = 'max'),
           ${ordered ? ORDERED_AGGREGATES : ''}
+          ${priced ? PRICED_AGGREGATE : ''}
           max(ingest_sequence)
         from metered
         group by organization_id, external_subscription_id, metric_id, hour, dimensions
@@ -398,6 +402,7 @@ function statementText({ metered, ordered, unique, unmetered }: Parts): string {
           sum = bucket.sum + excluded.sum,
           max = greatest(bucket.max, excluded.max),
           ${ordered ? ORDERED_UPDATES : ''}
+          ${priced ? PRICED_UPDATE : ''}
           max_sequence = greatest(bucket.max_sequence, excluded.max_sequence)
       )`,
       `late as (
@@ -473,6 +478,10 @@ const ORDERED_AGGREGATES = `
           (array_agg(value order by at_ms desc, ingest_sequence desc) filter (where role = 'latest'))[1],
           to_timestamp(max(at_ms) filter (where role = 'latest') / 1000),
           (array_agg(ingest_sequence order by at_ms desc, ingest_sequence desc) filter (where role = 'latest'))[1],`;
+
+const PRICED_AGGREGATE = `coalesce(sum(precise) filter (where role = 'sum'), 0),`;
+
+const PRICED_UPDATE = `precise_total_amount_cents = bucket.precise_total_amount_cents + excluded.precise_total_amount_cents,`;
 
 const LATER_LATEST = `bucket.latest_at is null
             or (excluded.latest_at, excluded.latest_sequence) > (bucket.latest_at, bucket.latest_sequence)`;

@@ -6,11 +6,14 @@ export { MetricDefinitions } from './metric-definitions.js';
 export { type ConsumerCounts, UsageConsumer } from './usage-consumer.js';
 export { encodeEvent, encodeGroup, encodeMessage, type EventJson } from './usage-message.js';
 export {
+  type SliceRequest,
   type TransactionsRequest,
   type UsageGroup,
   UsageReader,
   type UsageRange,
   type UsageRequest,
+  type UsageSlice,
+  type WeighedRange,
 } from './usage-reader.js';
 export { readWatermarks } from './watermarks.js';
 export { type UsageDifference, type UsageVerification, verifyUsage, type VerifyUsageOptions } from './verify.js';

@@ -16,10 +16,11 @@ export interface MetricDefinitionRow {
   readonly rounding_function: string | null;
   readonly rounding_precision: number | null;
   readonly filters: readonly MetricFilter[];
+  readonly group_keys: readonly string[];
 }
 
 export const METRIC_DEFINITION_COLUMNS =
-  'id, organization_id, code, aggregation_type, field_name, recurring, rounding_function, rounding_precision, filters';
+  'id, organization_id, code, aggregation_type, field_name, recurring, rounding_function, rounding_precision, filters, group_keys';
 
 export function metricDefinitionFromRow(row: MetricDefinitionRow): MetricDefinition {
   return {
@@ -33,5 +34,6 @@ export function metricDefinitionFromRow(row: MetricDefinitionRow): MetricDefinit
         ? null
         : { function: row.rounding_function as RoundingFunction, precision: row.rounding_precision },
     filters: row.filters,
+    groupKeys: row.group_keys,
   };
 }

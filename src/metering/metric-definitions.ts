@@ -1,5 +1,6 @@
 import type { MetricDefinition } from '../domain/catalog/billable-metric.js';
 import type { EntityManager } from '../platform/database/database.js';
+import { textArray } from './array-literal.js';
 import { insertAggregates, rebuildSubscription } from './aggregate-rebuild.js';
 import { meteringLockKey } from './locks.js';
 import {
@@ -25,6 +26,22 @@ export class MetricDefinitions {
     for (const subscription of await subscriptionsOf(em, organizationId, metricId, metric?.code ?? null)) {
       await recount(em, organizationId, subscription, metricId, metric);
     }
+  }
+
+  /**
+   * To be called in the transaction that writes a price which is grouped by these properties: usage of the metric, the
+   * stored one too, is told apart by their values. Keys are only ever added, as a bill of the past may be computed again.
+   */
+  async groupedBy(em: EntityManager, organizationId: string, metricId: string, keys: readonly string[]): Promise<void> {
+    if (keys.length === 0) return;
+    const extended = await em.execute<{ id: string }[]>(
+      `update billable_metrics
+          set group_keys = array(select distinct key from unnest(group_keys || ?::text[]) as key order by key)
+        where organization_id = ? and id = ? and not group_keys @> ?::text[]
+       returning id`,
+      [textArray(keys), organizationId, metricId, textArray(keys)],
+    );
+    if (extended.length > 0) await this.changed(em, organizationId, metricId);
   }
 }
 

@@ -1,8 +1,12 @@
 import type { MetricDefinition } from '../domain/catalog/billable-metric.js';
 import type { Dimensions } from '../domain/catalog/charge-filter.js';
 import { instant, type Instant } from '../domain/calendar/instant.js';
+import type { TimeZone } from '../domain/calendar/time-zone.js';
 import { partialOf } from '../domain/metering/aggregate.js';
 import { dimensionsKey, type MeteredEvent, type Operation } from '../domain/metering/metered-event.js';
+import { meteredUnits, type MeteredUnits, proratedMeteredUnits } from '../domain/metering/metered-units.js';
+import { proratedSum } from '../domain/metering/prorated-sum.js';
+import { proratedUniqueCount } from '../domain/metering/prorated-unique-count.js';
 import {
   EMPTY_PARTIAL,
   type LatestOperation,
@@ -39,6 +43,31 @@ export interface TransactionsRequest extends UsageRange {
 export interface UsageGroup {
   readonly dimensions: Dimensions;
   readonly partial: PartialAggregate;
+  /** Of all that came before the range; empty unless the metric recurs. */
+  readonly carried: PartialAggregate;
+}
+
+/** A range with what weighs usage by time. */
+export interface WeighedRange extends UsageRange {
+  readonly zone: TimeZone;
+  /** Days of the full period. */
+  readonly periodDays: number;
+}
+
+/** What one charge asks for: the usage of its metric, cut into slices, each of which is rated by itself. */
+export interface SliceRequest {
+  readonly metric: MetricDefinition;
+  /** Names the slice that usage with these dimensions belongs to: `chargeSlice(charge, dimensions).key`. */
+  readonly sliceOf: (dimensions: Dimensions) => string;
+  /** Weighs the units of a recurring metric by the days on which they are there. */
+  readonly prorated?: boolean;
+}
+
+export interface UsageSlice {
+  readonly slice: string;
+  /** Of some usage in it: what all of a slice has in common can be read off. */
+  readonly dimensions: Dimensions;
+  readonly usage: MeteredUnits;
 }
 
 const FIRST_PAGE = 500;
@@ -51,15 +80,80 @@ const LARGEST_PAGE = 10_000;
  * on the other side of the cut, and an hour to which something was added behind the cutoff.
  */
 export class UsageReader {
-  /** Per metric, the usage of every combination of dimensions that has any. A metric without usage is absent. */
+  /**
+   * The usage of charges, slice by slice, ready to be rated; the answers stand in the order of the requests. A slice without
+   * usage is absent: nothing happened in the range and, for a recurring metric, nothing is carried into it.
+   */
+  async slices(em: EntityManager, range: WeighedRange, requests: readonly SliceRequest[]): Promise<UsageSlice[][]> {
+    const metrics = [...new Map(requests.map(({ metric }) => [metric.id, metric])).values()];
+    const groups = await this.read(em, { ...range, metrics });
+    const answers: UsageSlice[][] = [];
+    for (const request of requests) {
+      const slices = sliced(groups.get(request.metric.id) ?? [], request.sliceOf);
+      const prorated = request.prorated === true ? await this.eventsBySlice(em, range, request) : null;
+      answers.push(
+        slices.map(({ slice, dimensions, partial, carried }) => {
+          const history = { partial, carried };
+          if (prorated === null) return { slice, dimensions, usage: meteredUnits(request.metric, history, range) };
+          const weigh = request.metric.aggregation === 'unique_count_agg' ? proratedUniqueCount : proratedSum;
+          const units = weigh(prorated.get(slice) ?? [], range);
+          return { slice, dimensions, usage: proratedMeteredUnits(request.metric, units, history) };
+        }),
+      );
+    }
+    return answers;
+  }
+
+  /**
+   * Per metric, the usage of every combination of dimensions that has any in the range or, if the metric recurs, before it.
+   * A metric without usage is absent.
+   */
   async read(em: EntityManager, request: UsageRequest): Promise<Map<string, UsageGroup[]>> {
+    const inside = await this.readRange(em, request);
+    const recurring = request.metrics.filter((metric) => metric.recurring);
+    const history = { ...request, metrics: recurring, from: BEGINNING, to: request.from };
+    const before = recurring.length === 0 ? new Groups() : await this.readRange(em, history);
+    const found = new Map<string, UsageGroup[]>();
+    for (const { metricId, dimensions } of [...inside.places(), ...before.places(inside)]) {
+      const partial = inside.partialOf(metricId, dimensions);
+      const group = { dimensions: parsed(dimensions), partial, carried: before.partialOf(metricId, dimensions) };
+      const others = found.get(metricId);
+      if (others === undefined) found.set(metricId, [group]);
+      else others.push(group);
+    }
+    return found;
+  }
+
+  private async readRange(em: EntityManager, request: UsageRequest): Promise<Groups> {
     const groups = new Groups();
-    if (request.metrics.length === 0 || request.from >= request.to) return groups.result();
+    if (request.metrics.length === 0 || request.from >= request.to) return groups;
     const rawHours = await this.readBuckets(em, request, groups);
     const uniqueMetrics = request.metrics.filter((metric) => metric.aggregation === 'unique_count_agg');
     if (uniqueMetrics.length > 0) await this.readUniqueValues(em, request, uniqueMetrics, rawHours, groups);
     if (rawHours.length > 0) await this.readEvents(em, request, rawHours, groups);
-    return groups.result();
+    return groups;
+  }
+
+  /** All counted events up to the end of the range, also those before it. */
+  private async eventsBySlice(em: EntityManager, range: WeighedRange, { metric, sliceOf }: SliceRequest) {
+    const rows = await em.execute<EventRow[]>(
+      `select (extract(epoch from "timestamp") * 1000)::float8 as at_ms, ingest_sequence::text, code, properties,
+              precise_total_amount_cents::text as precise
+         from events
+        where organization_id = ? and external_subscription_id = ? and "timestamp" < ?::timestamptz
+          and code = ? and ingest_sequence <= ?::bigint`,
+      [range.organizationId, range.externalSubscriptionId, isoInstant(range.to), metric.code, cutoffOf(range)],
+    );
+    const slices = new Map<string, MeteredEvent[]>();
+    for (const row of rows) {
+      const event = eventOf(metric, row);
+      if (!event.counted) continue;
+      const slice = sliceOf(event.dimensions);
+      const others = slices.get(slice);
+      if (others === undefined) slices.set(slice, [event]);
+      else others.push(event);
+    }
+    return slices;
   }
 
   /**
@@ -73,7 +167,8 @@ export class UsageReader {
     let page = Math.min(LARGEST_PAGE, Math.max(FIRST_PAGE, request.limit ?? 0));
     for (;;) {
       const rows = await em.execute<EventRow[]>(
-        `select (extract(epoch from "timestamp") * 1000)::float8 as at_ms, ingest_sequence::text, code, properties
+        `select (extract(epoch from "timestamp") * 1000)::float8 as at_ms, ingest_sequence::text, code, properties,
+                precise_total_amount_cents::text as precise
            from events
           where organization_id = ? and external_subscription_id = ? and "timestamp" >= to_timestamp(?::float8 / 1000)
             and "timestamp" < to_timestamp(?::float8 / 1000)
@@ -128,7 +223,7 @@ export class UsageReader {
           )
        )
        select metric_id, dimensions, sum(events_count)::text as events_count, sum(sum)::text as sum,
-              sum(moment)::text as moment, max(max)::text as max,
+              sum(moment)::text as moment, sum(precise_total_amount_cents)::text as precise, max(max)::text as max,
               (array_agg(latest_value order by latest_at desc, latest_sequence desc)
                 filter (where latest_at is not null))[1]::text as latest_value,
               (extract(epoch from max(latest_at)) * 1000)::float8 as latest_ms,
@@ -138,7 +233,7 @@ export class UsageReader {
          from bucket where bucket_at not in (select raw_at from raw)
         group by metric_id, dimensions
        union all
-       select null, null, null, null, null, null, null, null, null, extract(epoch from raw_at)::float8 / 3600 from raw`,
+       select null, null, null, null, null, null, null, null, null, null, extract(epoch from raw_at)::float8 / 3600 from raw`,
       [
         organizationId,
         externalSubscriptionId,
@@ -209,7 +304,8 @@ export class UsageReader {
   ): Promise<void> {
     const metrics = new Map(request.metrics.map((metric) => [metric.code, metric]));
     const rows = await em.execute<EventRow[]>(
-      `select (extract(epoch from "timestamp") * 1000)::float8 as at_ms, ingest_sequence::text, code, properties
+      `select (extract(epoch from "timestamp") * 1000)::float8 as at_ms, ingest_sequence::text, code, properties,
+              precise_total_amount_cents::text as precise
          from unnest(?::timestamptz[], ?::timestamptz[]) as hour (first, last)
          join events on organization_id = ? and external_subscription_id = ?
           and "timestamp" >= first and "timestamp" < last
@@ -237,6 +333,7 @@ interface BucketRow {
   readonly events_count: string;
   readonly sum: string;
   readonly moment: string;
+  readonly precise: string;
   readonly max: string | null;
   readonly latest_value: string | null;
   readonly latest_ms: number | null;
@@ -258,6 +355,7 @@ interface EventRow {
   readonly ingest_sequence: string;
   readonly code: string;
   readonly properties: Record<string, unknown>;
+  readonly precise: string | null;
 }
 
 /** Partials by metric and dimensions, merged once at the end. */
@@ -271,16 +369,35 @@ class Groups {
     else group.partials.push(partial);
   }
 
-  result(): Map<string, UsageGroup[]> {
-    const result = new Map<string, UsageGroup[]>();
-    for (const { metricId, dimensions, partials } of this.partials.values()) {
-      const group = { dimensions: JSON.parse(dimensions) as Dimensions, partial: mergeAll(partials) };
-      const others = result.get(metricId);
-      if (others === undefined) result.set(metricId, [group]);
-      else others.push(group);
-    }
-    return result;
+  /** Where there is any usage; without the places that the other one has. */
+  places(except?: Groups): { metricId: string; dimensions: string }[] {
+    return [...this.partials].filter(([key]) => !except?.partials.has(key)).map(([, place]) => place);
   }
+
+  partialOf(metricId: string, dimensions: string): PartialAggregate {
+    const group = this.partials.get(`${metricId}${dimensions}`);
+    return group === undefined ? EMPTY_PARTIAL : mergeAll(group.partials);
+  }
+}
+
+function parsed(dimensions: string): Dimensions {
+  return JSON.parse(dimensions) as Dimensions;
+}
+
+function sliced(groups: readonly UsageGroup[], sliceOf: SliceRequest['sliceOf']) {
+  const slices = new Map<string, UsageGroup[]>();
+  for (const group of groups) {
+    const slice = sliceOf(group.dimensions);
+    const others = slices.get(slice);
+    if (others === undefined) slices.set(slice, [group]);
+    else others.push(group);
+  }
+  return Array.from(slices, ([slice, members]) => ({
+    slice,
+    dimensions: members[0]!.dimensions,
+    partial: mergeAll(members.map(({ partial }) => partial)),
+    carried: mergeAll(members.map(({ carried }) => carried)),
+  }));
 }
 
 /**
@@ -288,8 +405,13 @@ class Groups {
  * only comparisons known to leak nothing are let near the rows of `events`, and `to_timestamp` is not one of them.
  */
 function instantArray(milliseconds: readonly number[]): string {
-  return plainArray(milliseconds.map((at) => new Date(at).toISOString().replace(/^\+0*/, '')));
+  return plainArray(milliseconds.map(isoInstant));
 }
+
+const isoInstant = (at: number): string => new Date(at).toISOString().replace(/^\+0*/, '');
+
+/** Nothing can have happened before: the earliest time that an event may have. */
+const BEGINNING = instant(-62_135_596_800_000);
 
 /** The parts of the first and the last hour that lie outside of the range. */
 function cutOff({ from, to }: UsageRange): { hour: number; from: number; to: number }[] {
@@ -312,6 +434,7 @@ function partialOfBucket(row: BucketRow): PartialAggregate {
     eventsCount: Number(row.events_count),
     sum: new Decimal(row.sum),
     moment: new Decimal(row.moment),
+    preciseTotalAmountCents: new Decimal(row.precise),
     max: row.max === null ? null : new Decimal(row.max),
     latest:
       row.latest_value === null || row.latest_ms === null
@@ -328,6 +451,7 @@ function eventOf(metric: MetricDefinition, row: EventRow): MeteredEvent {
   return meterForStore(metric, {
     timestamp: instant(Math.round(row.at_ms)),
     properties: row.properties,
+    preciseTotalAmountCents: row.precise === null ? null : new Decimal(row.precise),
     sequence: Number(row.ingest_sequence),
   });
 }

@@ -190,10 +190,10 @@ function valueOf(row: object | undefined): string {
 }
 
 function bucketText(bucket: Bucket): string {
-  const { eventsCount, sum, moment, max, latest, maxSequence } = bucket;
+  const { eventsCount, sum, moment, preciseTotalAmountCents, max, latest, maxSequence } = bucket;
   const last = latest === null ? 'none' : `${latest.value.toFixed()} at ${latest.at}/${latest.sequence}`;
   return (
-    `${eventsCount} events, sum ${sum.toFixed()}, moment ${moment.toFixed()}, max ${max?.toFixed() ?? 'none'}, ` +
+    `${eventsCount} events, sum ${sum.toFixed()}, moment ${moment.toFixed()}, cents ${preciseTotalAmountCents.toFixed()}, max ${max?.toFixed() ?? 'none'}, ` +
     `latest ${last}, through ${maxSequence}`
   );
 }
@@ -211,6 +211,7 @@ async function storedBuckets(em: EntityManager, organizationId: string, subscrip
       events_count: string;
       sum: string;
       moment: string;
+      precise: string;
       max: string | null;
       latest_value: string | null;
       latest_ms: number | null;
@@ -219,7 +220,7 @@ async function storedBuckets(em: EntityManager, organizationId: string, subscrip
     }[]
   >(
     `select metric_id, (extract(epoch from bucket_at) / 3600)::float8 as hour, dimensions, events_count::text, sum::text,
-            moment::text, max::text, latest_value::text, (extract(epoch from latest_at) * 1000)::float8 as latest_ms,
+            moment::text, precise_total_amount_cents::text as precise, max::text, latest_value::text, (extract(epoch from latest_at) * 1000)::float8 as latest_ms,
             latest_sequence::text, max_sequence::text
        from usage_buckets where organization_id = ? and external_subscription_id = ?`,
     [organizationId, subscription],
@@ -234,6 +235,7 @@ async function storedBuckets(em: EntityManager, organizationId: string, subscrip
         eventsCount: Number(row.events_count),
         sum: new Decimal(row.sum),
         moment: new Decimal(row.moment),
+        preciseTotalAmountCents: new Decimal(row.precise),
         max: row.max === null ? null : new Decimal(row.max),
         latest:
           row.latest_value === null

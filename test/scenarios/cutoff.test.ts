@@ -224,8 +224,9 @@ async function storedCharges(story: Story): Promise<ChargeLine[]> {
 
 /** Metering and rating of today over what the period has stored: its range, and its cutoff or none. */
 async function computedAgain(story: Story, { atCutoff }: { atCutoff: boolean }): Promise<ChargeLine[]> {
-  const [period] = await product.query<{ plan: string; from: Date; to: Date; cutoff: string }>(
-    `select plan_id as plan, charges_from_at as from, charges_to_at as to, cutoff_sequence as cutoff
+  const [period] = await product.query<{ plan: string; from: Date; to: Date; days: number; cutoff: string }>(
+    `select plan_id as plan, charges_from_at as from, charges_to_at as to, period_days as days,
+            cutoff_sequence as cutoff
        from billing_periods where organization_id = $1`,
     [story.organizationId],
   );
@@ -235,6 +236,8 @@ async function computedAgain(story: Story, { atCutoff }: { atCutoff: boolean }):
       externalSubscriptionId: story.subscriptionId,
       from: instant(period!.from.getTime()),
       to: instant(period!.to.getTime()),
+      zone: 'UTC',
+      periodDays: period!.days,
       ...(atCutoff && { cutoffSequence: Number(period!.cutoff) }),
     });
     return lines

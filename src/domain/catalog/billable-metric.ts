@@ -11,6 +11,9 @@ export type AggregationKind = (typeof AGGREGATIONS)[number];
 export const ROUNDING_FUNCTIONS = ['round', 'ceil', 'floor'] as const;
 export type RoundingFunction = (typeof ROUNDING_FUNCTIONS)[number];
 
+/** A level that events change counts for every second it lasts. */
+export const WEIGHTED_INTERVALS = ['seconds'] as const;
+
 /** Rounding of a period's total; a negative precision rounds to tens, hundreds... */
 export interface MetricRounding {
   readonly function: RoundingFunction;
@@ -34,6 +37,8 @@ export interface MetricDefinition {
   readonly recurring: boolean;
   readonly rounding?: MetricRounding | null;
   readonly filters: readonly MetricFilter[];
+  /** Properties by which some charge groups its price; usage is told apart by their values, whatever these are. */
+  readonly groupKeys?: readonly string[];
 }
 
 const MAY_RECUR: ReadonlySet<AggregationKind> = new Set(['sum_agg', 'unique_count_agg', 'weighted_sum_agg']);

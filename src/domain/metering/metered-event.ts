@@ -2,12 +2,14 @@ import type { Instant } from '../calendar/instant.js';
 import type { MetricDefinition } from '../catalog/billable-metric.js';
 import type { Dimensions } from '../catalog/charge-filter.js';
 import { parsePlainDecimal } from '../money/decimal-string.js';
-import type { Decimal } from '../money/decimal.js';
+import { type Decimal, ZERO } from '../money/decimal.js';
 
 /** What of an event matters to metering. */
 export interface UsageEvent {
   readonly timestamp: Instant;
   readonly properties: Readonly<Record<string, unknown>>;
+  /** What the sender says the event costs, in hundredths of the currency unit: the price of dynamic charges. */
+  readonly preciseTotalAmountCents?: Decimal | null;
   /** Order of arrival: decides between events of one millisecond. */
   readonly sequence?: number;
 }
@@ -22,6 +24,7 @@ export interface MeteredEvent {
   /** Whether the event is usage at all: false when the property it is measured by is absent or not a number. */
   readonly counted: boolean;
   readonly value: Decimal | null;
+  readonly preciseTotalAmountCents: Decimal;
   /** Only unique counts: which thing, and what happened to it. */
   readonly uniqueValue: string | null;
   readonly operation: Operation;
@@ -38,6 +41,7 @@ export function meterEvent(metric: MetricDefinition, event: UsageEvent): Metered
     kind: 'metered-event' as const,
     at: event.timestamp,
     sequence: event.sequence ?? 0,
+    preciseTotalAmountCents: event.preciseTotalAmountCents ?? ZERO,
     uniqueValue: null,
     operation: 'add' as const,
     dimensions: dimensionsOf(metric, event.properties),
@@ -62,13 +66,17 @@ export function meterEvent(metric: MetricDefinition, event: UsageEvent): Metered
   }
 }
 
-/** The event's value for each declared filter key, `null` when it is absent or not a declared one. */
+/**
+ * The event's value for each declared filter key, `null` when it is absent or not a declared one; and for each grouping key,
+ * `null` when it is absent.
+ */
 function dimensionsOf(metric: MetricDefinition, properties: UsageEvent['properties']): Dimensions {
   const dimensions: Record<string, string | null> = {};
   for (const { key, values } of metric.filters) {
     const value = textOf(properties[key]);
     dimensions[key] = value !== null && values.includes(value) ? value : null;
   }
+  for (const key of metric.groupKeys ?? []) dimensions[key] = textOf(properties[key]);
   return dimensions;
 }
 

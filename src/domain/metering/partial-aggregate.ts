@@ -27,6 +27,8 @@ export interface PartialAggregate {
   readonly sum: Decimal;
   /** Σ value × epoch milliseconds: with the sum it gives the area under a level that the values change. */
   readonly moment: Decimal;
+  /** Σ of what the events say they cost, in hundredths of the currency unit. */
+  readonly preciseTotalAmountCents: Decimal;
   readonly max: Decimal | null;
   readonly latest: LatestValue | null;
   /** Last operation on each distinct value. */
@@ -38,6 +40,7 @@ export const EMPTY_PARTIAL: PartialAggregate = {
   eventsCount: 0,
   sum: ZERO,
   moment: ZERO,
+  preciseTotalAmountCents: ZERO,
   max: null,
   latest: null,
   uniques: new Map(),
@@ -53,6 +56,7 @@ export function mergeAll(partials: Iterable<PartialAggregate>): PartialAggregate
   let eventsCount = 0;
   let sum = ZERO;
   let moment = ZERO;
+  let preciseTotalAmountCents = ZERO;
   let max: Decimal | null = null;
   let latest: LatestValue | null = null;
   const uniques = new Map<string, LatestOperation>();
@@ -60,13 +64,14 @@ export function mergeAll(partials: Iterable<PartialAggregate>): PartialAggregate
     eventsCount += partial.eventsCount;
     sum = sum.plus(partial.sum);
     moment = moment.plus(partial.moment);
+    preciseTotalAmountCents = preciseTotalAmountCents.plus(partial.preciseTotalAmountCents);
     max = larger(max, partial.max);
     latest = laterOf(latest, partial.latest);
     for (const [value, operation] of partial.uniques) {
       uniques.set(value, laterOf(uniques.get(value) ?? null, operation) ?? operation);
     }
   }
-  return { kind: 'partial-aggregate', eventsCount, sum, moment, max, latest, uniques };
+  return { kind: 'partial-aggregate', eventsCount, sum, moment, preciseTotalAmountCents, max, latest, uniques };
 }
 
 export function positionOf(event: MeteredEvent): Position {

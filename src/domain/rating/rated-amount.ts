@@ -6,6 +6,8 @@ export interface MeteredUsage {
   readonly eventsCount: number;
   /** Prorated charges: the units as they are, not weighted by time. They choose the tier and divide the unit amount. */
   readonly fullUnits?: Decimal;
+  /** What a fee shows beside its units: not weighted by time. */
+  readonly totalAggregatedUnits?: Decimal;
   /** Percentage: cumulated values of the first events, one for each event that may still be free. */
   readonly runningTotals?: readonly Decimal[];
   /** Percentage with bounds per transaction: the value of each event in order. */

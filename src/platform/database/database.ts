@@ -3,6 +3,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { type EntityManager, PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { Foundation } from './migrations/0001-foundation.js';
 import { LinksOfFees } from './migrations/0002-links-of-fees.js';
+import { MeteringOfEveryAggregation } from './migrations/0003-metering-of-every-aggregation.js';
 import { TermsOfPlans } from './migrations/0004-terms-of-plans.js';
 import { LivesOfSubscriptions } from './migrations/0005-lives-of-subscriptions.js';
 
@@ -34,7 +35,7 @@ export class Database {
       extensions: [Migrator],
       migrations: {
         tableName: 'schema_migrations',
-        migrationsList: [Foundation, LinksOfFees, TermsOfPlans, LivesOfSubscriptions],
+        migrationsList: [Foundation, LinksOfFees, MeteringOfEveryAggregation, TermsOfPlans, LivesOfSubscriptions],
         snapshot: false,
         transactional: true,
         allOrNothing: true,

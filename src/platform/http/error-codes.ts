@@ -21,6 +21,10 @@ export const ERROR_CODES = {
   incompatible_params: 'incompatible_params',
   no_events: 'no_events',
   too_many_events: 'too_many_events',
+  // About how a metric adds up.
+  not_compatible_with_aggregation_type: 'not_compatible_with_aggregation_type',
+  invalid_expression: 'invalid_expression',
+  expression_evaluation_failed: 'expression_evaluation_failed',
   // About the properties of a charge.
   invalid_amount: 'invalid_amount',
   invalid_rate: 'invalid_rate',
