@@ -11,7 +11,9 @@ import { ChargeEntity, type ChargeRow } from './charge.entity.js';
 import type { ChargeInput } from './charge.input.js';
 import { assignCodes } from './codes.js';
 import type { PlanRow } from './plan.entity.js';
+import type { MetricDefinitions } from './ports.js';
 import { refuseChanges } from './refuse-changes.js';
+import { groupUsage } from './usage-grouping.js';
 
 /** What a writer needs to know of the plan it writes in. */
 export interface WriteContext {
@@ -19,6 +21,7 @@ export interface WriteContext {
   readonly taxes: ReadonlyMap<string, TaxRow>;
   /** Subscriptions are billed by the plan: a charge then keeps its metric and the way it is billed. */
   readonly settled: boolean;
+  readonly definitions: MetricDefinitions;
 }
 
 /**
@@ -57,6 +60,8 @@ export async function replaceCharges(
   await em.flush();
   for (const { charge, filters } of written) if (filters !== null) await replaceFilters(em, charge, filters, now);
   await em.flush();
+  for (const { charge, filters } of written)
+    await groupUsage(em, context.definitions, charge, [charge, ...(filters ?? [])]);
 }
 
 /** The fields of the request on the row; what it does not name stays. Answers the filters it asks for, null for as before. */

@@ -10,7 +10,7 @@ import { replaceFixedCharges } from './fixed-charge-writer.js';
 import { type PlanView, planViews } from './plan-view.js';
 import { PlanEntity, type PlanRow } from './plan.entity.js';
 import type { PlanChanges, PlanCreation } from './plan.input.js';
-import { DraftsOfPlan, SubscriptionsOfPlan } from './ports.js';
+import { DraftsOfPlan, MetricDefinitions, SubscriptionsOfPlan } from './ports.js';
 import { refuseChanges } from './refuse-changes.js';
 
 /** What a subscription costs. Issued fees keep the price they were made with, so a change concerns what is still to be billed. */
@@ -20,6 +20,7 @@ export class PlansService {
     private readonly database: Database,
     private readonly subscriptions: SubscriptionsOfPlan,
     private readonly drafts: DraftsOfPlan,
+    private readonly definitions: MetricDefinitions,
   ) {}
 
   create(organizationId: string, input: PlanCreation): Promise<PlanView> {
@@ -43,7 +44,7 @@ export class PlansService {
       });
       applyFields(plan, input, taxes);
       await em.flush();
-      await writeParts(em, { plan, taxes, settled: false }, input);
+      await writeParts(em, { plan, taxes, settled: false, definitions: this.definitions }, input);
       return viewOf(em, plan);
     });
   }
@@ -83,7 +84,7 @@ export class PlansService {
       applyFields(plan, input, taxes);
       plan.updatedAt = new Date();
       await em.flush();
-      await writeParts(em, { plan, taxes, settled }, input);
+      await writeParts(em, { plan, taxes, settled, definitions: this.definitions }, input);
       return viewOf(em, plan);
     });
   }
