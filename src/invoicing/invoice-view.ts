@@ -5,6 +5,7 @@ import { BillingPeriodEntity, type BillingPeriodRow } from './billing-period.ent
 import { FeeEntity } from './fee.entity.js';
 import type { FeeView } from './fee.mapping.js';
 import { feeViews } from './fee-view.js';
+import { inSubscriptionOrder } from './invoice-composition.js';
 import type { InvoiceRow } from './invoice.entity.js';
 
 /** An invoice as lists show it. */
@@ -42,10 +43,9 @@ export async function invoiceViews(
 
 export async function wholeInvoiceView(em: EntityManager, invoice: InvoiceRow): Promise<WholeInvoiceView> {
   const [view] = await invoiceViews(em, invoice.organizationId, [invoice]);
-  const periods = await em.find(
-    BillingPeriodEntity,
-    { invoiceId: invoice.id },
-    { orderBy: { createdAt: 'asc', id: 'asc' } },
+  const periods = await inSubscriptionOrder(
+    em,
+    await em.find(BillingPeriodEntity, { invoiceId: invoice.id }, { orderBy: { createdAt: 'asc', id: 'asc' } }),
   );
   const fees = await em.find(FeeEntity, { invoiceId: invoice.id }, { orderBy: { createdAt: 'asc', position: 'asc' } });
   const ids = [...new Set(periods.map(({ subscriptionId }) => subscriptionId))];

@@ -41,7 +41,7 @@ interface WorkflowStart {
   readonly summary: string;
 }
 
-/** A caller of the API waits no longer than this for Temporal; the record has the moment, and the sweep tells it. */
+/** Nobody waits longer than this for Temporal; the record has what is to be told, and a sweep tells it. */
 const TOLD_WITHIN_MS = 4_000;
 
 type WakerConfig = Pick<Config, 'temporalTaskQueue' | 'billingSpreadSeconds'>;
@@ -78,17 +78,7 @@ export class TemporalWaker extends Waker implements LateUsageNotifier {
     const start = await this.database.tenant(moment.organizationId, (em): Promise<WorkflowStart> =>
       moment.ownerKind === 'subscription' ? this.subscriptionStart(em, moment) : this.invoiceStart(em, moment),
     );
-    await this.client.withDeadline(Date.now() + TOLD_WITHIN_MS, () =>
-      this.client.workflow.signalWithStart(start.type, {
-        workflowId: moment.workflowId,
-        taskQueue: this.config.temporalTaskQueue,
-        args: [start.state],
-        signal: start.signal,
-        signalArgs: start.signalArgs,
-        typedSearchAttributes: start.attributes,
-        staticSummary: start.summary,
-      }),
-    );
+    await this.signalWithStart(moment.workflowId, start, start.signal, start.signalArgs);
     await this.database.tenant(moment.organizationId, (em) =>
       em.nativeUpdate(
         DueMomentEntity,
@@ -135,14 +125,25 @@ export class TemporalWaker extends Waker implements LateUsageNotifier {
 
   private async signalInvoice(moment: DueMomentRow, signal: string): Promise<void> {
     const start = await this.database.tenant(moment.organizationId, (em) => this.invoiceStart(em, moment));
-    await this.client.workflow.signalWithStart(invoiceWorkflow, {
-      workflowId: moment.workflowId,
-      taskQueue: this.config.temporalTaskQueue,
-      args: [start.state],
-      signal,
-      typedSearchAttributes: start.attributes,
-      staticSummary: start.summary,
-    });
+    await this.signalWithStart(moment.workflowId, start, signal);
+  }
+
+  // A call that gets no answer ends with its deadline, whoever waits for it.
+  private async signalWithStart(
+    workflowId: string,
+    { type, state, attributes, summary }: WorkflowStart,
+    signal: string,
+    signalArgs: unknown[] = [],
+  ): Promise<void> {
+    await this.client.withDeadline(Date.now() + TOLD_WITHIN_MS, () =>
+      this.client.workflow.signalWithStart(type, {
+        ...{ workflowId, signal, signalArgs },
+        taskQueue: this.config.temporalTaskQueue,
+        args: [state],
+        typedSearchAttributes: attributes,
+        staticSummary: summary,
+      }),
+    );
   }
 
   private async subscriptionStart(em: EntityManager, moment: DueMomentRow): Promise<WorkflowStart> {

@@ -68,9 +68,28 @@ export const theGraceBecomes = (days: number, customer?: string): Happening => (
   },
 });
 
-export const itIsTerminated = (subscription?: string): Happening => ({
+export const itIsTerminated = (subscription?: string, query = ''): Happening => ({
   async happen(story) {
-    await story.api.delete(`/api/v1/subscriptions/${subscription ?? story.subscriptionId}`);
+    await story.api.delete(`/api/v1/subscriptions/${subscription ?? story.subscriptionId}${query}`);
+    await story.settle();
+  },
+});
+
+/** The subscription is posted again with another plan. */
+export const itsPlanBecomes = (
+  plan: string,
+  fields: Record<string, unknown> = {},
+  subscription?: string,
+): Happening => ({
+  async happen(story) {
+    await story.api.post('/api/v1/subscriptions', {
+      subscription: {
+        external_id: subscription ?? story.subscriptionId,
+        external_customer_id: story.customerId,
+        plan_code: plan,
+        ...fields,
+      },
+    });
     await story.settle();
   },
 });

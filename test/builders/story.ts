@@ -196,7 +196,7 @@ export class Story {
   /** Subscriptions with their state, in order of creation: `sub active`. */
   async subscriptions(): Promise<string[]> {
     const rows = await this.product.query<{ line: string }>(
-      `select external_id || ' ' || status as line from subscriptions where organization_id = $1 order by created_at, external_id`,
+      `select external_id || ' ' || status as line from subscriptions where organization_id = $1 order by created_at, external_id, ordinal`,
       [this.organizationId],
     );
     return rows.map(({ line }) => line);

@@ -84,6 +84,7 @@ export class PlanBuilder {
 
   monthly = () => this.with({ interval: 'monthly' });
   weekly = () => this.with({ interval: 'weekly' });
+  yearly = () => this.with({ interval: 'yearly' });
   inAdvance = () => this.with({ pay_in_advance: true });
   /** In minor units. */
   costing = (amount_cents: number) => this.with({ amount_cents });
