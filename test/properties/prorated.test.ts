@@ -214,6 +214,8 @@ describe('exact fractions agree with', () => {
             const inForce = inOrder.filter(({ after }) => Math.floor(after / DAY) <= day).at(-1);
             unitDays = plus(unitDays, rational(inForce?.value ?? '0'));
           }
+          const atEnd = inOrder.filter(({ after }) => after < (last + 1) * DAY).at(-1);
+          expect(computed.fullUnits.toFixed()).toBe(new Decimal(atEnd?.value ?? 0).toFixed());
           const exact = roundHalfUp(over(unitDays, rational(PERIOD_DAYS)), 6);
           expect(BigInt(computed.proratedUnits.times('1e6').toFixed())).toBe(exact);
         },
