@@ -220,8 +220,7 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
       await bill({ ...step, subscription: next, plan }, 'subscription_starting', 'start', { group });
     }
     if (upgrade) {
-      const unused = { em, context, subscription: old, plan: step.plan, at };
-      await creditUnusedTime({ ...unused, endedByUpgrade: true, mode: 'credit' });
+      await creditUnusedTime({ em, context, subscription: old, at, endedByUpgrade: true, mode: 'credit' });
     }
     return { ...billed, wake: wasPending ? await scheduleNext(em, next, plan, context) : [] };
   }
@@ -248,7 +247,7 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
             onBoundary(step) && !closed && !started && !commanded ? 'end_on_boundary' : 'end',
           );
     const mode = subscription.onTerminationCreditNote ?? 'credit';
-    await creditUnusedTime({ em, context, subscription, plan, at, endedByUpgrade: false, mode });
+    await creditUnusedTime({ em, context, subscription, at, endedByUpgrade: false, mode });
     return billed;
   }
 

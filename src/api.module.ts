@@ -12,6 +12,7 @@ import {
 } from './catalog/index.js';
 import { CustomersController, CustomersService, GraceOfCustomer, SubscriptionsOfCustomer } from './customers/index.js';
 import { EventsController } from './ingestion/index.js';
+import { CreditNotesController } from './invoicing/credit-notes.controller.js';
 import { CurrentUsageController } from './invoicing/current-usage.controller.js';
 import { CurrentUsageService } from './invoicing/current-usage.service.js';
 import { FeesController } from './invoicing/fees.controller.js';
@@ -72,6 +73,7 @@ export class ApiModule {
         CurrentUsageController,
         InvoicesController,
         FeesController,
+        CreditNotesController,
         TestClocksController,
       ],
       providers: [

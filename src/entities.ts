@@ -12,6 +12,7 @@ import { PaymentEntity } from './collection/payment.entity.js';
 import { SandboxChargeEntity } from './collection/sandbox-charge.entity.js';
 import { CustomerEntity } from './customers/customer.entity.js';
 import { BillingPeriodEntity } from './invoicing/billing-period.entity.js';
+import { CreditNoteEntity, CreditNoteItemEntity, InvoiceCreditEntity } from './invoicing/credit-note.entity.js';
 import { FeeEntity } from './invoicing/fee.entity.js';
 import { InvoiceEntity } from './invoicing/invoice.entity.js';
 import { LateUsageEntity } from './invoicing/late-usage.entity.js';
@@ -42,6 +43,9 @@ export const entities: EntitySchema[] = [
   BillingPeriodEntity,
   InvoiceEntity,
   FeeEntity,
+  CreditNoteEntity,
+  CreditNoteItemEntity,
+  InvoiceCreditEntity,
   LateUsageEntity,
   PaymentEntity,
   GatewayWebhookEntity,

@@ -6,6 +6,7 @@ import { isUndecided } from '../domain/collection/payment-status.js';
 import type { RetryPolicy } from '../domain/collection/retry-schedule.js';
 import { invariant } from '../domain/invariant.js';
 import { CustomerEntity } from '../customers/customer.entity.js';
+import { dueMinor } from '../invoicing/amount-due.js';
 import { FeeEntity } from '../invoicing/fee.entity.js';
 import { InvoiceEntity, type InvoiceRow } from '../invoicing/invoice.entity.js';
 import type { Database, EntityManager } from '../platform/database/database.js';
@@ -361,7 +362,7 @@ function refused(declineCode: string, message: string): Declined {
 }
 
 function dueCents(invoice: InvoiceRow): number {
-  return invoice.totalAmountCents - invoice.totalPaidAmountCents;
+  return dueMinor(invoice);
 }
 
 function paidCents(attempts: readonly PaymentRow[]): number {
@@ -370,7 +371,7 @@ function paidCents(attempts: readonly PaymentRow[]): number {
 
 /** The last attempt speaks for the invoice, until the total is paid. An invoice nobody's card was asked for is pending. */
 function paymentStatusOf(invoice: InvoiceRow, attempts: readonly PaymentRow[]): InvoiceRow['paymentStatus'] {
-  if (paidCents(attempts) >= invoice.totalAmountCents) return 'succeeded';
+  if (paidCents(attempts) + invoice.totalOffsettedCreditNoteAmountCents >= invoice.totalAmountCents) return 'succeeded';
   // Nothing is owed on a voided invoice, so nothing has failed either.
   if (invoice.status !== 'finalized') return invoice.paymentStatus;
   const last = attempts.at(-1);

@@ -7,6 +7,7 @@ export const appliedTaxAnswer = z
     lago_id: z.uuid(),
     lago_invoice_id: z.uuid().optional(),
     lago_fee_id: z.uuid().optional(),
+    lago_credit_note_id: z.uuid().optional(),
     lago_tax_id: z.string().nullable(),
     tax_name: z.string(),
     tax_code: z.string(),
@@ -15,6 +16,7 @@ export const appliedTaxAnswer = z
     amount_cents: z.int(),
     amount_currency: z.string(),
     fees_amount_cents: z.int().optional(),
+    base_amount_cents: z.int().optional(),
     created_at: z.iso.datetime(),
   })
   .meta({ id: 'AppliedTax' });

@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { LockMode } from '@mikro-orm/core';
-import { CustomerEntity } from '../customers/customer.entity.js';
 import { instant } from '../domain/calendar/instant.js';
 import { assertTotalsAddUp, composeInvoice } from '../domain/invoicing/compose-invoice.js';
 import { graceEndsAt, issuingDate, paymentDueDate } from '../domain/invoicing/dates.js';
@@ -11,6 +9,10 @@ import { ZERO } from '../domain/money/decimal.js';
 import type { EntityManager } from '../platform/database/database.js';
 import { type BillingContext, taxFromApplied } from './billing-context.js';
 import { BillingPeriodEntity, type BillingPeriodRow } from './billing-period.entity.js';
+import { CreditNoteEntity } from './credit-note.entity.js';
+import { issueCreditNote } from './credit-note-writer.js';
+import { payFromCreditNotes } from './credit-use.js';
+import { lockCustomer } from './customer-lock.js';
 import { appliedTax } from './fee-computation.js';
 import { FeeEntity, type FeeRow } from './fee.entity.js';
 import { InvoiceEntity, type InvoiceRow } from './invoice.entity.js';
@@ -56,6 +58,8 @@ export async function composeGroup(
     versionNumber: 1,
     feesAmountCents: 0,
     taxesAmountCents: 0,
+    creditNotesAmountCents: 0,
+    totalOffsettedCreditNoteAmountCents: 0,
     subTotalExcludingTaxesAmountCents: 0,
     subTotalIncludingTaxesAmountCents: 0,
     totalAmountCents: 0,
@@ -139,7 +143,10 @@ export function applyTotals(
   );
 }
 
-/** draft → finalized: the number is given here and nowhere else, under the customer's lock, so that none is missing. */
+/**
+ * draft → finalized: the number is given here and nowhere else, under the customer's lock, so that none is missing. Credits
+ * are used now, and the invoice's own credit notes that waited for it are issued with it.
+ */
 export async function issue(em: EntityManager, context: BillingContext, invoice: InvoiceRow, at: Date): Promise<void> {
   invariant(mayBecome(invoice.status, 'finalized'), `a ${invoice.status} invoice is not finalized`);
   const customer = await lockCustomer(em, invoice.customerId);
@@ -155,14 +162,17 @@ export async function issue(em: EntityManager, context: BillingContext, invoice:
   // Early finalization moves the date with it; the end of the grace period is the date already.
   invoice.issuingDate = issuingDate({ billingAt: instant(at.getTime()), zone: context.zone, graceDays: 0 });
   invoice.paymentDueDate = paymentDueDate(invoice.issuingDate, invoice.netPaymentTerm);
+  await payFromCreditNotes(em, invoice, at);
   invoice.paymentStatus = initialPaymentStatus(invoice.totalAmountCents);
   invoice.updatedAt = at;
   if (invoice.paymentStatus === 'succeeded') {
     await em.nativeUpdate(FeeEntity, { invoiceId: invoice.id }, { paymentStatus: 'succeeded', succeededAt: at });
   }
+  const waiting = await em.find(
+    CreditNoteEntity,
+    { invoiceId: invoice.id, status: 'draft' },
+    { orderBy: { createdAt: 'asc', id: 'asc' } },
+  );
+  for (const note of waiting) await issueCreditNote(em, context, invoice, note, at);
   await em.flush();
-}
-
-async function lockCustomer(em: EntityManager, customerId: string) {
-  return em.findOneOrFail(CustomerEntity, { id: customerId }, { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true });
 }

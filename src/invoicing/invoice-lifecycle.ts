@@ -13,6 +13,7 @@ import { applyTotals, inSubscriptionOrder, issue, numberLines } from './invoice-
 import { nextInvoiceDue, storeInvoiceDue } from './invoice-due.js';
 import { InvoiceEntity, type InvoiceRow } from './invoice.entity.js';
 import { LateUsageEntity } from './late-usage.entity.js';
+import { renewCredits, withdrawCredits } from './unused-time.js';
 
 /** What a recalculation found; amounts in minor units. */
 export interface Recalculation {
@@ -95,7 +96,8 @@ export class InvoiceLifecycle {
    */
   recalculate(organizationId: string, invoiceId: string): Promise<Recalculation> {
     return this.withUsage(organizationId, invoiceId, async (em, invoice, context) => {
-      const beforeMinor = invoice.totalAmountCents;
+      // Before credits: how it was paid for is not what it costs.
+      const beforeMinor = invoice.subTotalIncludingTaxesAmountCents;
       const draft = invoice.status === 'draft';
       const result = draft
         ? await refreshFees(em, this.reader, context, invoice)
@@ -136,6 +138,7 @@ async function refreshFees(
   context: BillingContext,
   invoice: InvoiceRow,
 ): Promise<Refreshed> {
+  const withdrawn = await withdrawCredits(em, invoice);
   await em.nativeDelete(FeeEntity, { invoiceId: invoice.id });
   const fees: FeeRow[] = [];
   for (const period of await periodsOf(em, invoice)) {
@@ -148,6 +151,7 @@ async function refreshFees(
   applyTotals(context, invoice, fees);
   invoice.versionNumber += 1;
   await em.flush();
+  await renewCredits(em, context, withdrawn);
   return { totalMinor: invoice.totalAmountCents, lines: fees.length };
 }
 

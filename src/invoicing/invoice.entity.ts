@@ -27,6 +27,8 @@ export const InvoiceEntity = defineEntity({
     versionNumber: p.integer(),
     feesAmountCents: p.bigint('number'),
     taxesAmountCents: p.bigint('number'),
+    creditNotesAmountCents: p.bigint('number'),
+    totalOffsettedCreditNoteAmountCents: p.bigint('number'),
     subTotalExcludingTaxesAmountCents: p.bigint('number'),
     subTotalIncludingTaxesAmountCents: p.bigint('number'),
     totalAmountCents: p.bigint('number'),

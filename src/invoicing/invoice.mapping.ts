@@ -2,10 +2,11 @@ import { z } from 'zod';
 import { customerAnswer, customerJson } from '../customers/index.js';
 import { isoSeconds, lastMoment } from '../platform/http/format.js';
 import { invoicedSubscriptionAnswer, plainSubscriptionJson } from '../subscriptions/subscription.mapping.js';
+import { dueMinor } from './amount-due.js';
 import { appliedTaxAnswer, appliedTaxJson } from './applied-tax.mapping.js';
 import type { BillingPeriodRow } from './billing-period.entity.js';
 import { feeAnswer, feeJson } from './fee.mapping.js';
-import type { InvoiceView, WholeInvoiceView } from './invoice-view.js';
+import type { CreditView, InvoiceView, WholeInvoiceView } from './invoice-view.js';
 
 const time = z.iso.datetime();
 
@@ -67,12 +68,27 @@ const billingPeriodAnswer = z.object({
   invoicing_reason: z.string(),
 });
 
+const creditAnswer = z.object({
+  lago_id: z.uuid(),
+  amount_cents: z.int(),
+  amount_currency: z.string(),
+  before_taxes: z.boolean(),
+  item: z.object({
+    lago_item_id: z.uuid(),
+    type: z.enum(['coupon', 'credit_note', 'invoice']),
+    code: z.string(),
+    name: z.string(),
+    description: z.string().nullable(),
+  }),
+  invoice: z.object({ lago_id: z.uuid(), payment_status: z.string() }),
+});
+
 export const invoiceAnswer = listedInvoiceAnswer
   .extend({
     subscriptions: z.array(invoicedSubscriptionAnswer),
     billing_periods: z.array(billingPeriodAnswer),
     fees: z.array(feeAnswer),
-    credits: z.array(z.unknown()),
+    credits: z.array(creditAnswer),
     applied_usage_thresholds: z.array(z.unknown()),
     applied_invoice_custom_sections: z.array(z.unknown()),
   })
@@ -100,13 +116,13 @@ export function listedInvoiceJson(view: InvoiceView): z.infer<typeof listedInvoi
     taxes_amount_cents: invoice.taxesAmountCents,
     progressive_billing_credit_amount_cents: 0,
     coupons_amount_cents: 0,
-    credit_notes_amount_cents: 0,
+    credit_notes_amount_cents: invoice.creditNotesAmountCents,
     sub_total_excluding_taxes_amount_cents: invoice.subTotalExcludingTaxesAmountCents,
     sub_total_including_taxes_amount_cents: invoice.subTotalIncludingTaxesAmountCents,
     total_amount_cents: invoice.totalAmountCents,
-    total_due_amount_cents: invoice.totalAmountCents - invoice.totalPaidAmountCents,
+    total_due_amount_cents: dueMinor(invoice),
     total_paid_amount_cents: invoice.totalPaidAmountCents,
-    total_offsetted_credit_note_amount_cents: 0,
+    total_offsetted_credit_note_amount_cents: invoice.totalOffsettedCreditNoteAmountCents,
     prepaid_credit_amount_cents: 0,
     prepaid_granted_credit_amount_cents: null,
     prepaid_purchased_credit_amount_cents: null,
@@ -135,9 +151,27 @@ export function invoiceJson(view: WholeInvoiceView): z.infer<typeof invoiceAnswe
     subscriptions: view.subscriptions.map(plainSubscriptionJson),
     billing_periods: view.periods.map(billingPeriodJson),
     fees: view.fees.map(feeJson),
-    credits: [],
+    credits: view.credits.map(creditJson),
     applied_usage_thresholds: [],
     applied_invoice_custom_sections: [],
+  };
+}
+
+/** A credit note paid for a part of the invoice; what it was made of is behind its own id. */
+function creditJson({ credit, note, invoice }: CreditView): z.infer<typeof creditAnswer> {
+  return {
+    lago_id: credit.id,
+    amount_cents: credit.amountCents,
+    amount_currency: credit.amountCurrency,
+    before_taxes: false,
+    item: {
+      lago_item_id: note.id,
+      type: 'credit_note',
+      code: note.number,
+      name: note.number,
+      description: note.description ?? null,
+    },
+    invoice: { lago_id: invoice.id, payment_status: invoice.paymentStatus },
   };
 }
 

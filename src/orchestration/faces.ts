@@ -8,6 +8,7 @@ import { instant } from '../domain/calendar/instant.js';
 import { DueMomentEntity } from '../due-moments/due-moment.entity.js';
 import { FeeEntity } from '../invoicing/fee.entity.js';
 import { InvoiceEntity, type InvoiceRow } from '../invoicing/invoice.entity.js';
+import { dueMinor } from '../invoicing/amount-due.js';
 import { formatMinor } from '../invoicing/money-text.js';
 import { OrganizationEntity } from '../organizations/organization.entity.js';
 import type { EntityManager } from '../platform/database/database.js';
@@ -45,7 +46,7 @@ export async function invoiceFace(em: EntityManager, invoiceId: string): Promise
   const customer = await em.findOneOrFail(CustomerEntity, { id: invoice.customerId });
   const payments = await em.find(PaymentEntity, { invoiceId }, { orderBy: { attempt: 'asc' } });
   const due = await em.findOne(DueMomentEntity, { ownerKind: 'invoice', ownerId: invoiceId });
-  const outstanding = invoice.status === 'voided' ? 0 : invoice.totalAmountCents - invoice.totalPaidAmountCents;
+  const outstanding = invoice.status === 'voided' ? 0 : dueMinor(invoice);
   return {
     number: invoice.number,
     customerId: customer.externalId,

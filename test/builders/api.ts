@@ -100,7 +100,9 @@ export interface InvoiceJson {
   readonly currency: string;
   readonly fees_amount_cents: number;
   readonly taxes_amount_cents: number;
+  readonly credit_notes_amount_cents: number;
   readonly total_amount_cents: number;
+  readonly total_due_amount_cents: number;
   readonly total_paid_amount_cents: number;
   readonly version_number: number;
   readonly created_at: string;
@@ -113,6 +115,7 @@ export interface InvoiceJson {
     readonly invoicing_reason: string;
   }[];
   readonly fees: readonly FeeJson[];
+  readonly credits: readonly { readonly amount_cents: number; readonly item: { readonly code: string } }[];
 }
 
 export interface CurrentUsageJson {

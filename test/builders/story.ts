@@ -224,6 +224,8 @@ export class Story {
       late: await rows('late_usage', 'billing_period_id'),
       invoices: await rows('invoices', 'id'),
       fees: await rows('fees', 'id'),
+      notes: await rows('credit_notes', 'id'),
+      credits: await rows('invoice_credits', 'id'),
       payments: await rows('payments', 'id'),
       charges: await rows('sandbox_charges', 'id'),
       awaited: await this.awaited(),
