@@ -3,7 +3,7 @@ import { addDays } from '../calendar/local-date.js';
 import { localDate, startOfLocalDay, type TimeZone } from '../calendar/time-zone.js';
 import { subscriptionFee, type SubscriptionFeeInput } from './subscription-fee.js';
 
-export type UnusedTimeInput = Omit<SubscriptionFeeInput, 'endedByUpgrade'> & {
+export type UnusedTimeInput = SubscriptionFeeInput & {
   readonly endedAt: Instant;
   /** The day of a plan change belongs to the new plan, that of a termination to the old one. */
   readonly endedByUpgrade: boolean;
@@ -17,7 +17,8 @@ export type UnusedTimeInput = Omit<SubscriptionFeeInput, 'endedByUpgrade'> & {
  */
 export function unusedAmount(input: UnusedTimeInput): number {
   const from = later(input.from, firstUnusedInstant(input.endedAt, input.endedByUpgrade, input.zone));
-  return from >= input.to ? 0 : subscriptionFee({ ...input, from }).amountMinor;
+  // The days before the end are left out already.
+  return from >= input.to ? 0 : subscriptionFee({ ...input, from, endedByUpgrade: false }).amountMinor;
 }
 
 function firstUnusedInstant(endedAt: Instant, endedByUpgrade: boolean, zone: TimeZone): Instant {
