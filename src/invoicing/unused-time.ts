@@ -10,6 +10,7 @@ import { lockCustomer } from './customer-lock.js';
 import { FeeEntity, type FeeRow } from './fee.entity.js';
 import { nextInvoiceDue, storeInvoiceDue } from './invoice-due.js';
 import { InvoiceEntity, type InvoiceRow } from './invoice.entity.js';
+import { composeWhenComplete } from './subscription-billing.js';
 
 /** A subscription that ends with time left that it may have paid in advance. */
 export interface UnusedTime {
@@ -35,9 +36,8 @@ export async function creditUnusedTime(unused: UnusedTime): Promise<CreditNoteRo
   if (mode === 'skip') return null;
   const fee = await lastFeeInAdvance(em, subscription.id);
   if (fee === null) return null;
-  const { id: invoiceId, customerId } = await em.findOneOrFail(InvoiceEntity, { id: fee.invoiceId as string });
-  await lockCustomer(em, customerId);
-  const invoice = await em.findOneOrFail(InvoiceEntity, { id: invoiceId }, { refresh: true });
+  await lockCustomer(em, context.customer.id);
+  const invoice = await invoiceOf(unused, fee);
   const before = await creditedBefore(em, invoice.id);
   if (invoice.status === 'voided' || before.notes.some((note) => note.subscriptionId === subscription.id)) return null;
   const unusedMinor = await unusedOf(em, fee, { at, endedByUpgrade });
@@ -102,10 +102,19 @@ export async function renewCredits(
 async function lastFeeInAdvance(em: EntityManager, subscriptionId: string): Promise<FeeRow | null> {
   const [fee] = await em.find(
     FeeEntity,
-    { subscriptionId, feeType: 'subscription', payInAdvance: true, invoiceId: { $ne: null } },
+    { subscriptionId, feeType: 'subscription', payInAdvance: true },
     { orderBy: { toAt: 'desc' }, limit: 1 },
   );
   return fee ?? null;
+}
+
+async function invoiceOf({ em, context, subscription }: UnusedTime, fee: FeeRow): Promise<InvoiceRow> {
+  if (fee.invoiceId == null) {
+    // It still waits for siblings of its instant. A note needs its invoice now; whoever sweeps for news wakes its workflow.
+    const period = await em.findOneOrFail(BillingPeriodEntity, { id: fee.billingPeriodId as string });
+    await composeWhenComplete(em, context, period, subscription.id, { alone: true });
+  }
+  return em.findOneOrFail(InvoiceEntity, { id: fee.invoiceId as string }, { refresh: true });
 }
 
 // By the terms the fee was made with: its own price and period, whatever the plan says today (invariant 5).
