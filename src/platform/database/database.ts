@@ -36,7 +36,14 @@ export class Database {
       extensions: [Migrator],
       migrations: {
         tableName: 'schema_migrations',
-        migrationsList: [Foundation, LinksOfFees, MeteringOfEveryAggregation, TermsOfPlans, LivesOfSubscriptions, CreditNotes],
+        migrationsList: [
+          Foundation,
+          LinksOfFees,
+          MeteringOfEveryAggregation,
+          TermsOfPlans,
+          LivesOfSubscriptions,
+          CreditNotes,
+        ],
         snapshot: false,
         transactional: true,
         allOrNothing: true,
