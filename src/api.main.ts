@@ -6,7 +6,7 @@ import { serveOpenApi } from './api.openapi.js';
 import { readinessProbes } from './api.probes.js';
 import { createPaymentsService, registerStripeWebhook, StripeWebhooks } from './collection/index.js';
 import { entities } from './entities.js';
-import { keepUsageStreams, registerIngestion, UsagePublisher } from './ingestion/index.js';
+import { EventExpressions, keepUsageStreams, registerIngestion, UsagePublisher } from './ingestion/index.js';
 import { CurrentUsageService } from './invoicing/current-usage.service.js';
 import { MetricDefinitions, UsageReader } from './metering/index.js';
 import { TemporalClockStarter } from './orchestration/clock-starter.js';
@@ -41,6 +41,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
   const temporal = createTemporalClient(config);
   const waker = new TemporalWaker(temporal, database, config, logger);
   const apiKeys = new ApiKeys(database);
+  const expressions = new EventExpressions(database);
   const publisher = new UsagePublisher(nats, config, logger);
   const payments = createPaymentsService(database, config);
   const webhooks = new StripeWebhooks(database, payments, new PaymentNews(waker), logger);
@@ -54,13 +55,21 @@ export async function startApi(config: Config): Promise<RunningApi> {
     apiKeys,
     probes: readinessProbes(database, nats, temporal, config.temporalNamespace),
     metricDefinitions: new MetricDefinitions(),
+    expressions,
     subscriptions: new SubscriptionCommands(database, waker),
     invoiceCommands: new TemporalInvoiceCommands(temporal, database, waker, config),
     currentUsage: new CurrentUsageService(database, new UsageReader()),
     testClocks: new TestClocks(database, new TemporalClockStarter(temporal, config)),
   };
   const app = await createApi(services, (fastify) => {
-    registerIngestion(fastify, { apiKeys, database, publisher, usagePartitions: config.usagePartitions, logger });
+    registerIngestion(fastify, {
+      apiKeys,
+      database,
+      expressions,
+      publisher,
+      usagePartitions: config.usagePartitions,
+      logger,
+    });
     registerStripeWebhook(fastify, { webhooks, logger });
   });
   const stop = async () => {

@@ -5,6 +5,7 @@ import {
   BillableMetricsController,
   BillableMetricsService,
   DraftsOfPlan,
+  ExpressionsOfEvents,
   MetricDefinitions,
   PlansController,
   PlansService,
@@ -47,6 +48,7 @@ export interface ApiServices {
   readonly apiKeys: ApiKeys;
   readonly probes: readonly ReadinessProbe[];
   readonly metricDefinitions: MetricDefinitions;
+  readonly expressions: ExpressionsOfEvents;
   readonly subscriptions: SubscriptionsService;
   readonly invoiceCommands: InvoiceCommands;
   readonly currentUsage: CurrentUsageService;
@@ -83,6 +85,7 @@ export class ApiModule {
         { provide: Database, useValue: services.database },
         { provide: ApiKeys, useValue: services.apiKeys },
         { provide: MetricDefinitions, useValue: services.metricDefinitions },
+        { provide: ExpressionsOfEvents, useValue: services.expressions },
         { provide: SubscriptionsService, useValue: services.subscriptions },
         { provide: SubscriptionsOfPlan, useExisting: SubscriptionsService },
         { provide: DraftsOfPlan, useExisting: InvoiceCommands },

@@ -23,6 +23,8 @@ export const billableMetricAnswer = z
   })
   .meta({ id: 'BillableMetric' });
 
+export const expressionAnswer = z.object({ value: z.string() }).meta({ id: 'BillableMetricExpressionResult' });
+
 /** The counters are kept for old clients and are always 0, as with Lago. */
 export function billableMetricJson(row: BillableMetricRow): z.infer<typeof billableMetricAnswer> {
   return {

@@ -4,9 +4,9 @@ import { z } from 'zod';
 import { type AuthenticatedOrganization, Organization } from '../organizations/index.js';
 import { metaOf, pageQuery } from '../platform/http/pagination.js';
 import { CreateRoute, DeleteRoute, ListRoute, ReadRoute, UpdateRoute } from '../platform/http/routes.js';
-import { createBody, updateBody } from './billable-metric.input.js';
-import { billableMetricAnswer, billableMetricJson } from './billable-metric.mapping.js';
-import { BillableMetricsService } from './billable-metrics.service.js';
+import { createBody, evaluationBody, updateBody } from './billable-metric.input.js';
+import { billableMetricAnswer, expressionAnswer, billableMetricJson } from './billable-metric.mapping.js';
+import { BillableMetricsService, tryExpression } from './billable-metrics.service.js';
 
 const listQuery = z.object(pageQuery);
 
@@ -21,6 +21,11 @@ export class BillableMetricsController {
     @Body({ schema: createBody }) body: z.infer<typeof createBody>,
   ) {
     return { billable_metric: billableMetricJson(await this.metrics.create(organizationId, body.billable_metric)) };
+  }
+
+  @CreateRoute('evaluate_expression', 'expression_result', expressionAnswer)
+  evaluateExpression(@Body({ schema: evaluationBody }) body: z.infer<typeof evaluationBody>) {
+    return { expression_result: { value: tryExpression(body, new Date()) } };
   }
 
   @ListRoute('', 'billable_metrics', billableMetricAnswer)

@@ -3,14 +3,17 @@ import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import { type AggregationKind, mayRecur } from '../domain/catalog/billable-metric.js';
 import { ALL_FILTER_VALUES } from '../domain/catalog/charge-filter.js';
+import { evaluateExpression } from '../domain/metering/expression.js';
+import { parseExpression } from '../domain/metering/expression-parser.js';
+import { railsDecimal } from '../domain/money/decimal-string.js';
 import { Database, type EntityManager } from '../platform/database/database.js';
 import { type ErrorCode, notFound, validationFailed } from '../platform/http/errors.js';
 import { limits, type Page, type PageRequest } from '../platform/http/pagination.js';
 import { BillableMetricEntity, type BillableMetricRow } from './billable-metric.entity.js';
-import type { MetricChanges, MetricCreation } from './billable-metric.input.js';
+import type { ExpressionTrial, MetricChanges, MetricCreation } from './billable-metric.input.js';
 import { ChargeFilterEntity } from './charge-filter.entity.js';
 import { ChargeEntity } from './charge.entity.js';
-import { MetricDefinitions } from './ports.js';
+import { ExpressionsOfEvents, MetricDefinitions } from './ports.js';
 import { refuseChanges } from './refuse-changes.js';
 
 /** What is measured. Every change that moves aggregates is told to metering inside its own transaction. */
@@ -19,6 +22,7 @@ export class BillableMetricsService {
   constructor(
     private readonly database: Database,
     private readonly definitions: MetricDefinitions,
+    private readonly expressions: ExpressionsOfEvents,
   ) {}
 
   create(organizationId: string, input: MetricCreation): Promise<BillableMetricRow> {
@@ -27,8 +31,9 @@ export class BillableMetricsService {
       fieldName: input.field_name,
       recurring: input.recurring ?? false,
       weightedInterval: input.weighted_interval,
+      expression: input.expression,
     });
-    return this.database.tenant(organizationId, async (em) => {
+    return this.changing(organizationId, async (em) => {
       await requireFreeCode(em, organizationId, input.code);
       const now = new Date();
       const metric = em.create(BillableMetricEntity, {
@@ -41,6 +46,7 @@ export class BillableMetricsService {
         fieldName: input.field_name || null,
         recurring: input.recurring ?? false,
         weightedInterval: input.weighted_interval ?? null,
+        expression: input.expression || null,
         roundingFunction: input.rounding_function ?? null,
         roundingPrecision: input.rounding_precision ?? null,
         filters: input.filters ?? [],
@@ -70,7 +76,7 @@ export class BillableMetricsService {
   }
 
   update(organizationId: string, code: string, input: MetricChanges): Promise<BillableMetricRow> {
-    return this.database.tenant(organizationId, async (em) => {
+    return this.changing(organizationId, async (em) => {
       const metric = await findMetric(em, organizationId, code);
       const before = meteredBy(metric);
       if (await isBilled(em, metric.id)) {
@@ -90,6 +96,7 @@ export class BillableMetricsService {
       if (input.field_name !== undefined) metric.fieldName = input.field_name || null;
       if (input.recurring != null) metric.recurring = input.recurring;
       if (input.weighted_interval !== undefined) metric.weightedInterval = input.weighted_interval;
+      if (input.expression !== undefined) metric.expression = input.expression || null;
       if (input.rounding_function !== undefined) metric.roundingFunction = input.rounding_function;
       if (input.rounding_precision !== undefined) metric.roundingPrecision = input.rounding_precision;
       if (input.filters !== undefined) metric.filters = input.filters ?? [];
@@ -106,7 +113,7 @@ export class BillableMetricsService {
 
   /** Takes its charges off all plans: what is billed from now on is billed without it. */
   delete(organizationId: string, code: string): Promise<BillableMetricRow> {
-    return this.database.tenant(organizationId, async (em) => {
+    return this.changing(organizationId, async (em) => {
       const metric = await findMetric(em, organizationId, code);
       const now = new Date();
       metric.deletedAt = now;
@@ -116,6 +123,31 @@ export class BillableMetricsService {
       return metric;
     });
   }
+
+  private async changing<T>(organizationId: string, change: (em: EntityManager) => Promise<T>): Promise<T> {
+    try {
+      return await this.database.tenant(organizationId, change);
+    } finally {
+      this.expressions.forget(organizationId);
+    }
+  }
+}
+
+/**
+ * What an expression makes of an event that is not stored (lago-api.md 1.2). Without a time it happens now.
+ * @throws 422 `expression: value_is_mandatory | invalid_expression`, `event: expression_evaluation_failed`.
+ */
+export function tryExpression({ expression, event }: ExpressionTrial, now: Date): string {
+  if (!expression) throw validationFailed({ expression: ['value_is_mandatory'] });
+  const parsed = parseExpression(expression);
+  if (!parsed.ok) throw validationFailed({ expression: ['invalid_expression'] });
+  const evaluation = evaluateExpression(parsed.expression, {
+    code: event?.code ?? '',
+    timestamp: Math.floor(Number(event?.timestamp ?? now.getTime() / 1000)),
+    properties: event?.properties ?? {},
+  });
+  if (!evaluation.ok) throw validationFailed({ event: ['expression_evaluation_failed'] });
+  return typeof evaluation.value === 'string' ? evaluation.value : railsDecimal(evaluation.value);
 }
 
 async function findMetric(em: EntityManager, organizationId: string, code: string): Promise<BillableMetricRow> {
@@ -129,13 +161,16 @@ async function requireFreeCode(em: EntityManager, organizationId: string, code: 
   if (taken > 0) throw validationFailed({ code: ['value_already_exist'] });
 }
 
-type Aggregated = Pick<BillableMetricRow, 'aggregationType' | 'fieldName' | 'recurring' | 'weightedInterval'>;
+type Aggregated = Pick<
+  BillableMetricRow,
+  'aggregationType' | 'fieldName' | 'recurring' | 'weightedInterval' | 'expression'
+>;
 
 /**
  * What an aggregation asks of its metric (lago-api.md 1.2).
  * @throws 422 with every field that is missing or contradicts it.
  */
-function requireConsistent({ aggregationType, fieldName, recurring, weightedInterval }: Aggregated): void {
+function requireConsistent({ aggregationType, fieldName, recurring, weightedInterval, expression }: Aggregated): void {
   const faults: Record<string, ErrorCode[]> = {};
   // Everything but a count adds up some property.
   if (aggregationType !== 'count_agg' && !fieldName) faults['field_name'] = ['value_is_mandatory'];
@@ -143,6 +178,7 @@ function requireConsistent({ aggregationType, fieldName, recurring, weightedInte
   if (recurring && !mayRecur(aggregationType as AggregationKind)) {
     faults['recurring'] = ['not_compatible_with_aggregation_type'];
   }
+  if (expression && !parseExpression(expression).ok) faults['expression'] = ['invalid_expression'];
   if (Object.keys(faults).length > 0) throw validationFailed(faults);
 }
 

@@ -20,6 +20,12 @@ export abstract class MetricDefinitions {
   ): Promise<void>;
 }
 
+/** The ingestion computes properties by the expressions of metrics, which it keeps for a moment. */
+export abstract class ExpressionsOfEvents {
+  /** Behind the commit of the change. */
+  abstract forget(organizationId: string): void;
+}
+
 /** What a deleted plan has billed so far is issued at once: nothing more can come to its drafts. */
 export abstract class DraftsOfPlan {
   abstract finalizeDraftsOfPlan(organizationId: string, planId: string): Promise<void>;

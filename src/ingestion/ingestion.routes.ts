@@ -2,11 +2,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { encodeEvent, encodeGroup, eventId } from '../metering/index.js';
 import type { ApiKeys, AuthenticatedOrganization } from '../organizations/index.js';
 import type { Database } from '../platform/database/database.js';
-import { missingRoot, validationFailed } from '../platform/http/errors.js';
+import { type ErrorDetails, missingRoot, validationFailed } from '../platform/http/errors.js';
 import { problemOf } from '../platform/http/problem-of.js';
 import type { Logger } from '../platform/logging/logger.js';
 import { partitionOf } from '../platform/nats/usage-streams.js';
 import { isoMilliseconds } from './event-time.js';
+import { computedProperties, type EventExpressions } from './event-expressions.js';
 import { type EventErrors, type EventInput, readEvent } from './event-input.js';
 import { parseJson } from './json-body.js';
 import { frozenTimes } from './test-clock-times.js';
@@ -15,6 +16,7 @@ import { MESSAGE_BYTES, type Submission, type UsagePublisher } from './usage-pub
 export interface IngestionDependencies {
   readonly apiKeys: Pick<ApiKeys, 'authenticate'>;
   readonly database: Database;
+  readonly expressions: Pick<EventExpressions, 'of'>;
   readonly publisher: Pick<UsagePublisher, 'submit'>;
   readonly usagePartitions: number;
   readonly logger: Logger;
@@ -66,7 +68,7 @@ async function acceptOne(
   if (typeof input !== 'object' || input === null || isEmpty(input)) throw missingRoot('event');
   const read = readEvent(input);
   if ('errors' in read) throw validationFailed(read.errors);
-  const [json] = await accept(dependencies, organization, [read.event]);
+  const [json] = await accept(dependencies, organization, [read.event], (errors) => errors[0]!);
   return reply.header('content-type', 'application/json; charset=utf-8').send(`{"event":${json}}`);
 }
 
@@ -91,15 +93,19 @@ async function acceptBatch(
   });
   // All or nothing.
   if (events.length < inputs.length) throw validationFailed(errors);
-  const json = await accept(dependencies, organization, events);
+  const json = await accept(dependencies, organization, events, (found) => ({ ...found }));
   return reply.header('content-type', 'application/json; charset=utf-8').send(`{"events":[${json.join(',')}]}`);
 }
 
-/** Logs the events and resolves to their JSON, in order. */
+/**
+ * Logs the events and resolves to their JSON, in order. `detailsOf` words the faults of what a metric's expression should have
+ * computed, by position.
+ */
 async function accept(
-  { publisher, database, usagePartitions }: IngestionDependencies,
+  { publisher, database, expressions, usagePartitions }: IngestionDependencies,
   { organizationId, hasTestClocks }: AuthenticatedOrganization,
   events: readonly EventInput[],
+  detailsOf: (errors: Record<number, EventErrors>) => ErrorDetails,
 ): Promise<string[]> {
   const receivedAt = Date.now();
   const createdAt = new Date(receivedAt).toISOString();
@@ -108,12 +114,20 @@ async function accept(
     undated.length === 0
       ? null
       : await frozenTimes(database, organizationId, [...new Set(undated.map((event) => event.externalSubscriptionId))]);
+  const byCode = await expressions.of(organizationId);
+  const errors: Record<number, EventErrors> = {};
   const answers: string[] = [];
   const encoded = new Map<number, string[]>();
-  for (const event of events) {
-    const { externalSubscriptionId, properties, preciseTotalAmountCents } = event;
+  for (const [position, event] of events.entries()) {
+    const { externalSubscriptionId, preciseTotalAmountCents } = event;
     const id = eventId(organizationId, externalSubscriptionId, event.transactionId);
     const timestamp = event.timestamp ?? frozen?.get(externalSubscriptionId) ?? receivedAt;
+    const computed = byCode.size === 0 ? event : computedProperties(event, timestamp, byCode);
+    if ('errors' in computed) {
+      errors[position] = computed.errors;
+      continue;
+    }
+    const { properties } = computed;
     const transactionId = JSON.stringify(event.transactionId);
     const code = JSON.stringify(event.code);
     const subscription = JSON.stringify(externalSubscriptionId);
@@ -138,6 +152,8 @@ async function accept(
         `"lago_subscription_id":null,"external_subscription_id":${subscription},"created_at":"${createdAt}"}`,
     );
   }
+  // All or nothing.
+  for (const _ in errors) throw validationFailed(detailsOf(errors));
   const parts: Submission[] = [];
   for (const [partition, lines] of encoded) addSubmissions(parts, partition, organizationId, receivedAt, lines);
   await publisher.submit(parts);

@@ -42,12 +42,17 @@ describe('billable metrics', () => {
   it.each<[Json, Json]>([
     [{ aggregation_type: 'sum_agg' }, { field_name: ['value_is_mandatory'] }],
     [{ aggregation_type: 'custom_agg' }, { aggregation_type: ['value_is_invalid'] }],
+    [{ aggregation_type: 'weighted_sum_agg', field_name: 'v' }, { weighted_interval: ['value_is_mandatory'] }],
     [
-      { aggregation_type: 'weighted_sum_agg', weighted_interval: 'seconds' },
-      { aggregation_type: ['value_is_invalid'], weighted_interval: ['value_is_invalid'] },
+      { aggregation_type: 'weighted_sum_agg', field_name: 'v', weighted_interval: 'hours' },
+      { weighted_interval: ['value_is_invalid'] },
     ],
-    [{ recurring: true }, { recurring: ['value_is_invalid'] }],
-    [{ expression: 'event.properties.a + 1' }, { expression: ['value_is_invalid'] }],
+    [{ recurring: true }, { recurring: ['not_compatible_with_aggregation_type'] }],
+    [
+      { recurring: true, aggregation_type: 'max_agg' },
+      { recurring: ['not_compatible_with_aggregation_type'], field_name: ['value_is_mandatory'] },
+    ],
+    [{ expression: 'event.properties.a +' }, { expression: ['invalid_expression'] }],
     [{ rounding_function: 'up' }, { rounding_function: ['value_is_invalid'] }],
     [{ rounding_precision: 99 }, { rounding_precision: ['value_is_out_of_range'] }],
     [{ filters: [{ key: 'a', values: [] }] }, { values: ['value_is_mandatory'] }],
@@ -64,7 +69,45 @@ describe('billable metrics', () => {
     expect(await details(metric(fields))).toEqual(expected);
   });
 
-  it('neutral values of what is not there yet are no matter', async () => {
+  it.each<[Json]>([
+    [{ aggregation_type: 'weighted_sum_agg', field_name: 'v', weighted_interval: 'seconds', recurring: true }],
+    [
+      {
+        aggregation_type: 'sum_agg',
+        field_name: 'v',
+        recurring: true,
+        rounding_function: 'round',
+        rounding_precision: -2,
+      },
+    ],
+    [{ aggregation_type: 'unique_count_agg', field_name: 'v', recurring: true }],
+    [{ aggregation_type: 'sum_agg', field_name: 'v', expression: 'round(event.properties.a / 3, 2)' }],
+  ])('say back %j', async (fields) => {
+    const { billable_metric } = await ok(metric(fields));
+    expect(billable_metric).toMatchObject(fields);
+  });
+
+  it('try an expression without storing anything', async () => {
+    const evaluate = (body: Json) => tenant.post('/api/v1/billable_metrics/evaluate_expression', body);
+    const event = { code: 'calls', timestamp: 1741219251, properties: { a: '1.5' } };
+    expect(await ok(evaluate({ expression: 'event.properties.a * 2', event }))).toEqual({
+      expression_result: { value: '3.0' },
+    });
+    const text = "concat(event.code, '-', event.timestamp)";
+    expect(await ok(evaluate({ expression: text, event }))).toEqual({
+      expression_result: { value: 'calls-1741219251' },
+    });
+    expect(await details(evaluate({ event }))).toEqual({ expression: ['value_is_mandatory'] });
+    expect(await details(evaluate({ expression: '1 +', event }))).toEqual({ expression: ['invalid_expression'] });
+    expect(await details(evaluate({ expression: 'event.properties.b', event }))).toEqual({
+      event: ['expression_evaluation_failed'],
+    });
+    expect(await details(evaluate({ expression: '1', event: { timestamp: 'soon' } }))).toEqual({
+      timestamp: ['value_is_invalid'],
+    });
+  });
+
+  it('neutral values are no matter', async () => {
     const answer = await metric({ recurring: false, expression: '', weighted_interval: null, filters: null });
     expect(answer.status).toBe(200);
   });

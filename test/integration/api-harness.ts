@@ -6,6 +6,7 @@ import { entities } from '../../src/entities.js';
 import { CurrentUsageService } from '../../src/invoicing/current-usage.service.js';
 import { InvoiceCommands } from '../../src/invoicing/ports.js';
 import { Waker } from '../../src/due-moments/due-moments.js';
+import { EventExpressions } from '../../src/ingestion/index.js';
 import { MetricDefinitions, UsageReader } from '../../src/metering/index.js';
 import { ApiKeys } from '../../src/organizations/index.js';
 import { loadConfig } from '../../src/platform/config.js';
@@ -81,6 +82,7 @@ export class ApiHarness {
         apiKeys: new ApiKeys(database),
         probes: [],
         metricDefinitions: new MetricDefinitions(),
+        expressions: new EventExpressions(database),
         subscriptions: new SubscriptionCommands(database, new SilentWaker()),
         invoiceCommands: commands,
         currentUsage: new CurrentUsageService(database, new UsageReader()),

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, test } from '@jest/globals';
 import { eventually, type Tenant, UsageRoad } from './usage-road.js';
 
@@ -51,6 +52,45 @@ describe('A single event', () => {
     await road.settle();
     const { rows } = await road.sql.query('select transaction_id, properties from events where id = $1', [id(first)]);
     expect(rows).toEqual([{ transaction_id: 'first', properties: { value: 120, model: 'x' } }]);
+  });
+
+  it('gets the property that the expression of its metric computes, alone and in a batch', async () => {
+    const owner = await road.tenant();
+    const sum = await road.metric(owner, 'size', 'sum_agg', 'value');
+    await road.sql.query('update billable_metrics set expression = $1 where id = $2', [
+      'round(event.properties.bytes / 1024, 2)',
+      sum.id,
+    ]);
+    // The expressions known to this process are a second old at most.
+    await sleep(1100);
+    const sized = (transaction_id: string, properties: object) => ({
+      transaction_id,
+      external_subscription_id: 'sub',
+      code: 'size',
+      properties,
+    });
+    const alone = await road.event(owner, sized('1', { bytes: '1500', value: 'its own' }));
+    expect(alone.body).toMatchObject({ event: { properties: { bytes: '1500', value: '1.46' } } });
+    expect(await road.event(owner, sized('2', { bits: 1 }))).toEqual({
+      status: 422,
+      body: failed({ value: ['expression_evaluation_failed'] }),
+    });
+    const batch = await road.batch(owner, [sized('3', { bytes: 1024 }), { ...sized('4', {}), code: 'other' }]);
+    expect(batch.body).toMatchObject({ events: [{ properties: { value: '1.0' } }, { properties: {} }] });
+    expect(await road.batch(owner, [sized('5', { bytes: 1 }), sized('6', { bytes: 'many' })])).toEqual({
+      status: 422,
+      body: failed({ 1: { value: ['expression_evaluation_failed'] } }),
+    });
+    await road.settle();
+    const { rows } = await road.sql.query(
+      'select transaction_id, properties from events where organization_id = $1 order by transaction_id',
+      [owner.id],
+    );
+    expect(rows).toEqual([
+      { transaction_id: '1', properties: { bytes: '1500', value: '1.46' } },
+      { transaction_id: '3', properties: { bytes: 1024, value: '1.0' } },
+      { transaction_id: '4', properties: {} },
+    ]);
   });
 
   it('of the same transaction id on another subscription is another event', async () => {

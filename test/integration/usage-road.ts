@@ -4,7 +4,7 @@ import pg from 'pg';
 import type { AggregationKind, MetricDefinition, MetricFilter } from '../../src/domain/catalog/billable-metric.js';
 import { instant } from '../../src/domain/calendar/instant.js';
 import { entities } from '../../src/entities.js';
-import { keepUsageStreams, registerIngestion, UsagePublisher } from '../../src/ingestion/index.js';
+import { EventExpressions, keepUsageStreams, registerIngestion, UsagePublisher } from '../../src/ingestion/index.js';
 import {
   CutoffBarrier,
   type LateUsageNotice,
@@ -74,7 +74,14 @@ export class UsageRoad {
     );
     const fastify = Fastify();
     const apiKeys = new ApiKeys(database);
-    registerIngestion(fastify, { apiKeys, database, publisher, usagePartitions: config.usagePartitions, logger });
+    registerIngestion(fastify, {
+      apiKeys,
+      database,
+      expressions: new EventExpressions(database),
+      publisher,
+      usagePartitions: config.usagePartitions,
+      logger,
+    });
     await fastify.ready();
     const barrier = new CutoffBarrier(link, database, config.usagePartitions);
     const road = new UsageRoad(config, database, sql, link, publisher, fastify, barrier, nats, async () => {
