@@ -71,13 +71,13 @@ describe('A single event', () => {
     });
     const alone = await road.event(owner, sized('1', { bytes: '1500', value: 'its own' }));
     expect(alone.body).toMatchObject({ event: { properties: { bytes: '1500', value: '1.46' } } });
-    expect(await road.event(owner, sized('2', { bits: 1 }))).toEqual({
+    expect(await road.event(owner, sized('2', { bits: 1 }))).toMatchObject({
       status: 422,
       body: failed({ value: ['expression_evaluation_failed'] }),
     });
     const batch = await road.batch(owner, [sized('3', { bytes: 1024 }), { ...sized('4', {}), code: 'other' }]);
     expect(batch.body).toMatchObject({ events: [{ properties: { value: '1.0' } }, { properties: {} }] });
-    expect(await road.batch(owner, [sized('5', { bytes: 1 }), sized('6', { bytes: 'many' })])).toEqual({
+    expect(await road.batch(owner, [sized('5', { bytes: 1 }), sized('6', { bytes: 'many' })])).toMatchObject({
       status: 422,
       body: failed({ 1: { value: ['expression_evaluation_failed'] } }),
     });
