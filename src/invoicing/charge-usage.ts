@@ -1,15 +1,15 @@
 import type { RatedCharge, RatedPlan } from '../catalog/rated-plan.js';
 import type { Instant } from '../domain/calendar/instant.js';
-import type { ChargeModel } from '../domain/catalog/charge.js';
+import type { ChargeModel, PercentageModel } from '../domain/catalog/charge.js';
 import type { TimeZone } from '../domain/calendar/time-zone.js';
-import type { Dimensions } from '../domain/catalog/charge-filter.js';
+import type { ChargeFilter, Dimensions } from '../domain/catalog/charge-filter.js';
 import { chargeSlice } from '../domain/catalog/charge-slice.js';
 import { runningTotals } from '../domain/metering/running-totals.js';
-import { ZERO } from '../domain/money/decimal.js';
+import { type Decimal, ZERO } from '../domain/money/decimal.js';
 import { roundToMinorUnits } from '../domain/money/money.js';
 import { rate } from '../domain/rating/rate.js';
 import type { MeteredUsage, RatedAmount } from '../domain/rating/rated-amount.js';
-import type { UsageReader, UsageSlice } from '../metering/index.js';
+import type { TransactionBounds, UsageReader, UsageSlice } from '../metering/index.js';
 import type { EntityManager } from '../platform/database/database.js';
 
 /** The usage of one price: a charge's filter, or what no filter took (`filterId` null); of a grouped price, one group's. */
@@ -58,73 +58,95 @@ export async function rateUsage(
     sliceOf: (dimensions: Dimensions) => chargeSlice(charge, dimensions).key,
   }));
   const metered = await reader.slices(em, range, requests);
-  const lines: RatedUsage[] = [];
-  for (const [index, rated] of charges.entries()) {
-    const { charge } = rated;
-    for (const price of [...charge.filters, charge]) {
-      const filterId = price === charge ? null : price.id;
-      for (const { slice, groupedBy, usage } of slicesOf(rated, filterId, metered[index]!)) {
-        const accepts = (dimensions: Dimensions) => chargeSlice(charge, dimensions).key === slice;
-        const priced = await withTransactions(em, reader, range, rated, price.model, usage, accepts);
-        const amount = rate(price.model, priced);
-        const amountMinor = roundToMinorUnits(amount.amount, plan.plan.currency);
-        lines.push({
-          charge: rated,
-          filterId,
-          groupedBy,
-          model: price.model,
-          usage: priced,
-          rated: amount,
-          amountMinor,
-        });
-      }
-    }
-  }
-  return lines;
+  const slices = charges.flatMap((rated, index) => pricedSlices(rated, metered[index]!));
+  const priced = await withTransactions(em, reader, range, slices);
+  return priced.map(({ charge, price, filterId, groupedBy, usage }) => {
+    const amount = rate(price.model, usage);
+    const amountMinor = roundToMinorUnits(amount.amount, plan.plan.currency);
+    return { charge, filterId, groupedBy, model: price.model, usage, rated: amount, amountMinor };
+  });
 }
 
 interface PricedSlice {
+  readonly charge: RatedCharge;
+  readonly price: Pick<ChargeFilter, 'model' | 'pricingGroupKeys'>;
+  readonly filterId: string | null;
   readonly slice: string;
   readonly groupedBy: Dimensions;
   readonly usage: MeteredUsage;
 }
 
-function slicesOf({ charge }: RatedCharge, filterId: string | null, slices: readonly UsageSlice[]): PricedSlice[] {
-  const found = slices
-    .map(({ slice, dimensions, usage }) => ({ slice, usage, ...chargeSlice(charge, dimensions) }))
-    .filter(({ filter }) => (filter?.id ?? null) === filterId)
-    .map(({ slice, groupedBy, usage }) => ({ slice, groupedBy, usage }))
-    .sort((a, b) => (a.slice < b.slice ? -1 : 1));
-  const keys = (charge.filters.find(({ id }) => id === filterId) ?? charge).pricingGroupKeys ?? [];
-  // A price without groups has its line whether there is usage or not: some models cost something at 0 units.
-  return found.length > 0 || keys.length > 0 ? found : [{ slice: '', groupedBy: {}, usage: NO_USAGE }];
+/** The lines of a charge: its filters' in their order, then the rest's. */
+function pricedSlices(rated: RatedCharge, slices: readonly UsageSlice[]): PricedSlice[] {
+  const { charge } = rated;
+  const found = slices.map(({ slice, dimensions, usage }) => ({ slice, usage, ...chargeSlice(charge, dimensions) }));
+  return [...charge.filters, charge].flatMap((price): PricedSlice[] => {
+    const filterId = price === charge ? null : price.id;
+    const own = found
+      .filter(({ filter }) => (filter?.id ?? null) === filterId)
+      .sort((a, b) => (a.slice < b.slice ? -1 : 1))
+      .map(({ slice, groupedBy, usage }) => ({ charge: rated, price, filterId, slice, groupedBy, usage }));
+    const isGrouped = (price.pricingGroupKeys ?? []).length > 0;
+    // A price without groups has its line whether there is usage or not: some models cost something at 0 units.
+    if (own.length > 0 || isGrouped) return own;
+    return [{ charge: rated, price, filterId, slice: '', groupedBy: {}, usage: NO_USAGE }];
+  });
 }
 
 const NO_USAGE: MeteredUsage = { units: ZERO, eventsCount: 0, totalAggregatedUnits: ZERO };
 
-// Only percentage prices look at single events, and only at as many as their free allowance or bounds ask for.
+/**
+ * Only percentage prices look at single events, and only at as many as their free allowance or bounds ask for. One reading
+ * serves every charge: a plan of many charges asks no more often than a plan of one.
+ */
 async function withTransactions(
   em: EntityManager,
   reader: UsageReader,
   range: UsageRange,
-  { charge }: RatedCharge,
-  model: ChargeModel,
-  usage: MeteredUsage,
-  accepts: (dimensions: Dimensions) => boolean,
-): Promise<MeteredUsage> {
-  if (model.kind !== 'percentage' || usage.eventsCount === 0) return usage;
-  const request = { ...range, metric: charge.metric, accepts };
-  if (model.perTransactionMinAmount !== null || model.perTransactionMaxAmount !== null) {
-    return { ...usage, transactionValues: await reader.transactions(em, request) };
+  slices: readonly PricedSlice[],
+): Promise<PricedSlice[]> {
+  const wanted = new Map<RatedCharge, Map<string, TransactionBounds>>();
+  for (const { charge, slice, price, usage } of slices) {
+    const bounds = usage.eventsCount === 0 ? null : transactionBounds(price.model);
+    if (bounds !== null)
+      wanted.set(charge, (wanted.get(charge) ?? new Map<string, TransactionBounds>()).set(slice, bounds));
   }
-  const limit = model.freeUnitsPerEvents === 0 ? null : model.freeUnitsPerEvents;
-  const total = model.freeUnitsPerTotalAggregation;
-  const enough = total === null || total.isZero() ? null : total;
-  if (limit === null && enough === null) return usage;
-  const values = await reader.transactions(em, {
-    ...request,
-    ...(limit === null ? {} : { limit }),
-    ...(enough === null ? {} : { enough }),
+  if (wanted.size === 0) return [...slices];
+  const requests = Array.from(wanted, ([{ charge }, bounds]) => ({
+    metric: charge.metric,
+    sliceOf: (dimensions: Dimensions) => chargeSlice(charge, dimensions).key,
+    slices: bounds,
+  }));
+  const answers = await reader.transactions(em, range, requests);
+  const found = new Map([...wanted.keys()].map((charge, index) => [charge, answers[index]!]));
+  return slices.map((each) => {
+    const values = found.get(each.charge)?.get(each.slice);
+    return values === undefined
+      ? each
+      : { ...each, usage: { ...each.usage, ...transactionsFor(each.price.model, values) } };
   });
-  return { ...usage, runningTotals: runningTotals(values, { limit, enough }) };
+}
+
+/** How many single events a price looks at; `null`: at none. */
+function transactionBounds(model: ChargeModel): TransactionBounds | null {
+  if (model.kind !== 'percentage') return null;
+  if (isBounded(model)) return {};
+  const { limit, enough } = allowanceOf(model);
+  if (limit === null && enough === null) return null;
+  return { ...(limit === null ? {} : { limit }), ...(enough === null ? {} : { enough }) };
+}
+
+function transactionsFor(model: ChargeModel, values: readonly Decimal[]): Partial<MeteredUsage> {
+  if (model.kind !== 'percentage') return {};
+  return isBounded(model)
+    ? { transactionValues: values }
+    : { runningTotals: runningTotals(values, allowanceOf(model)) };
+}
+
+const isBounded = (model: PercentageModel) =>
+  model.perTransactionMinAmount !== null || model.perTransactionMaxAmount !== null;
+
+/** An allowance of 0 is none. */
+function allowanceOf({ freeUnitsPerEvents: events, freeUnitsPerTotalAggregation: total }: PercentageModel) {
+  return { limit: events === 0 ? null : events, enough: total === null || total.isZero() ? null : total };
 }

@@ -7,6 +7,7 @@ export { type ConsumerCounts, UsageConsumer } from './usage-consumer.js';
 export { encodeEvent, encodeGroup, encodeMessage, type EventJson } from './usage-message.js';
 export {
   type SliceRequest,
+  type TransactionBounds,
   type TransactionsRequest,
   type UsageGroup,
   UsageReader,

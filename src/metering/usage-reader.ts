@@ -31,13 +31,20 @@ export interface UsageRequest extends UsageRange {
   readonly metrics: readonly MetricDefinition[];
 }
 
-export interface TransactionsRequest extends UsageRange {
-  readonly metric: MetricDefinition;
-  readonly accepts: (dimensions: Dimensions) => boolean;
+/** How far the single events of a slice are read. */
+export interface TransactionBounds {
   /** At most so many. */
   readonly limit?: number;
   /** Ends behind the first value with which the running total is above this. */
   readonly enough?: Decimal;
+}
+
+/** What the per-event rules of one charge ask for: the slices whose events they look at. */
+export interface TransactionsRequest {
+  readonly metric: MetricDefinition;
+  /** As in `SliceRequest`. */
+  readonly sliceOf: (dimensions: Dimensions) => string;
+  readonly slices: ReadonlyMap<string, TransactionBounds>;
 }
 
 export interface UsageGroup {
@@ -87,21 +94,19 @@ export class UsageReader {
   async slices(em: EntityManager, range: WeighedRange, requests: readonly SliceRequest[]): Promise<UsageSlice[][]> {
     const metrics = [...new Map(requests.map(({ metric }) => [metric.id, metric])).values()];
     const groups = await this.read(em, { ...range, metrics });
-    const answers: UsageSlice[][] = [];
-    for (const request of requests) {
+    const prorated = requests.filter((request) => request.prorated === true);
+    const events = await this.eventsOfMetrics(em, range, [...new Set(prorated.map(({ metric }) => metric))]);
+    return requests.map((request) => {
       const slices = sliced(groups.get(request.metric.id) ?? [], request.sliceOf);
-      const prorated = request.prorated === true ? await this.eventsBySlice(em, range, request) : null;
-      answers.push(
-        slices.map(({ slice, dimensions, partial, carried }) => {
-          const history = { partial, carried };
-          if (prorated === null) return { slice, dimensions, usage: meteredUnits(request.metric, history, range) };
-          const weigh = request.metric.aggregation === 'unique_count_agg' ? proratedUniqueCount : proratedSum;
-          const units = weigh(prorated.get(slice) ?? [], range);
-          return { slice, dimensions, usage: proratedMeteredUnits(request.metric, units, history) };
-        }),
-      );
-    }
-    return answers;
+      const weighed = request.prorated === true ? bySlice(events.get(request.metric.id) ?? [], request.sliceOf) : null;
+      return slices.map(({ slice, dimensions, partial, carried }) => {
+        const history = { partial, carried };
+        if (weighed === null) return { slice, dimensions, usage: meteredUnits(request.metric, history, range) };
+        const weigh = request.metric.aggregation === 'unique_count_agg' ? proratedUniqueCount : proratedSum;
+        const units = weigh(weighed.get(slice) ?? [], range);
+        return { slice, dimensions, usage: proratedMeteredUnits(request.metric, units, history) };
+      });
+    });
   }
 
   /**
@@ -134,38 +139,53 @@ export class UsageReader {
     return groups;
   }
 
-  /** All counted events up to the end of the range, also those before it. */
-  private async eventsBySlice(em: EntityManager, range: WeighedRange, { metric, sliceOf }: SliceRequest) {
+  /** Per metric, all counted events up to the end of the range, also those before it: one reading for all metrics. */
+  private async eventsOfMetrics(
+    em: EntityManager,
+    range: UsageRange,
+    metrics: readonly MetricDefinition[],
+  ): Promise<Map<string, MeteredEvent[]>> {
+    const events = new Map<string, MeteredEvent[]>(metrics.map(({ id }) => [id, []]));
+    if (metrics.length === 0) return events;
+    const byCode = new Map(metrics.map((metric) => [metric.code, metric]));
     const rows = await em.execute<EventRow[]>(
       `select (extract(epoch from "timestamp") * 1000)::float8 as at_ms, ingest_sequence::text, code, properties,
               precise_total_amount_cents::text as precise
          from events
         where organization_id = ? and external_subscription_id = ? and "timestamp" < ?::timestamptz
-          and code = ? and ingest_sequence <= ?::bigint`,
-      [range.organizationId, range.externalSubscriptionId, isoInstant(range.to), metric.code, cutoffOf(range)],
+          and code = any(?::text[]) and ingest_sequence <= ?::bigint`,
+      [
+        range.organizationId,
+        range.externalSubscriptionId,
+        isoInstant(range.to),
+        textArray([...byCode.keys()]),
+        cutoffOf(range),
+      ],
     );
-    const slices = new Map<string, MeteredEvent[]>();
     for (const row of rows) {
+      const metric = byCode.get(row.code)!;
       const event = eventOf(metric, row);
-      if (!event.counted) continue;
-      const slice = sliceOf(event.dimensions);
-      const others = slices.get(slice);
-      if (others === undefined) slices.set(slice, [event]);
-      else others.push(event);
+      if (event.counted) events.get(metric.id)!.push(event);
     }
-    return slices;
+    return events;
   }
 
   /**
-   * The values of the counted events in billing order (time, then arrival), as the per-event rules of a percentage price
-   * need them. Reads no further than asked.
+   * The values of the counted events of each slice in billing order (time, then arrival), as the per-event rules of percentage
+   * prices need them; the answers stand in the order of the requests. One reading serves all of them, page by page, and ends
+   * when every slice has what it asked for.
    */
-  async transactions(em: EntityManager, request: TransactionsRequest): Promise<Decimal[]> {
-    const values: Decimal[] = [];
-    let total = ZERO;
-    let after: { at: number; sequence: string } = { at: request.from, sequence: '-1' };
-    let page = Math.min(LARGEST_PAGE, Math.max(FIRST_PAGE, request.limit ?? 0));
+  async transactions(
+    em: EntityManager,
+    range: UsageRange,
+    requests: readonly TransactionsRequest[],
+  ): Promise<Map<string, Decimal[]>[]> {
+    const wanted = requests.map((request) => new WantedTransactions(request));
+    let after: { at: number; sequence: string } = { at: range.from, sequence: '-1' };
+    let page = Math.max(FIRST_PAGE, ...wanted.map((each) => Math.min(LARGEST_PAGE, each.largestLimit)));
     for (;;) {
+      const open = wanted.filter((each) => !each.isComplete());
+      if (open.length === 0) break;
       const rows = await em.execute<EventRow[]>(
         `select (extract(epoch from "timestamp") * 1000)::float8 as at_ms, ingest_sequence::text, code, properties,
                 precise_total_amount_cents::text as precise
@@ -173,35 +193,28 @@ export class UsageReader {
           where organization_id = ? and external_subscription_id = ? and "timestamp" >= to_timestamp(?::float8 / 1000)
             and "timestamp" < to_timestamp(?::float8 / 1000)
             and ("timestamp", ingest_sequence) > (to_timestamp(?::float8 / 1000), ?::bigint)
-            and code = ? and ingest_sequence <= ?::bigint
+            and code = any(?::text[]) and ingest_sequence <= ?::bigint
           order by "timestamp", ingest_sequence
           limit ?::int`,
         [
-          request.organizationId,
-          request.externalSubscriptionId,
+          range.organizationId,
+          range.externalSubscriptionId,
           after.at,
-          request.to,
+          range.to,
           after.at,
           after.sequence,
-          request.metric.code,
-          cutoffOf(request),
+          textArray([...new Set(open.map(({ metric }) => metric.code))]),
+          cutoffOf(range),
           page,
         ],
       );
-      for (const row of rows) {
-        const event = eventOf(request.metric, row);
-        if (!event.counted || !request.accepts(event.dimensions)) continue;
-        if (request.limit !== undefined && values.length >= request.limit) return values;
-        const value = event.value ?? ZERO;
-        values.push(value);
-        total = total.plus(value);
-        if (request.enough !== undefined && total.greaterThan(request.enough)) return values;
-      }
+      for (const each of open) each.take(rows);
       const last = rows.at(-1);
-      if (rows.length < page || last === undefined) return values;
+      if (rows.length < page || last === undefined) break;
       after = { at: last.at_ms, sequence: last.ingest_sequence };
       page = Math.min(LARGEST_PAGE, page * 4);
     }
+    return wanted.map(({ values }) => values);
   }
 
   /** Adds what whole hours hold and returns the hours (since the epoch) that have to be read event by event. */
@@ -378,6 +391,75 @@ class Groups {
     const group = this.partials.get(`${metricId}${dimensions}`);
     return group === undefined ? EMPTY_PARTIAL : mergeAll(group.partials);
   }
+}
+
+/** Collects the transactions of one charge, slice by slice, until each has what it asked for. */
+class WantedTransactions {
+  readonly metric: MetricDefinition;
+  readonly values = new Map<string, Decimal[]>();
+  /** The total so far of each slice that asks for more. */
+  private readonly open = new Map<string, Decimal>();
+  private readonly slices: (event: MeteredEvent) => string;
+
+  constructor(private readonly request: TransactionsRequest) {
+    this.metric = request.metric;
+    this.slices = remembered(request.sliceOf);
+    for (const [slice, { limit }] of request.slices) {
+      this.values.set(slice, []);
+      if (limit !== 0) this.open.set(slice, ZERO);
+    }
+  }
+
+  get largestLimit(): number {
+    return Math.max(0, ...Array.from(this.request.slices.values(), ({ limit }) => limit ?? 0));
+  }
+
+  isComplete(): boolean {
+    return this.open.size === 0;
+  }
+
+  take(rows: readonly EventRow[]): void {
+    for (const row of rows) {
+      if (this.isComplete()) return;
+      if (row.code !== this.metric.code) continue;
+      const event = eventOf(this.metric, row);
+      if (event.counted) this.add(this.slices(event), event.value ?? ZERO);
+    }
+  }
+
+  private add(slice: string, value: Decimal): void {
+    const before = this.open.get(slice);
+    if (before === undefined) return;
+    const { limit, enough } = this.request.slices.get(slice)!;
+    const values = this.values.get(slice)!;
+    const total = before.plus(value);
+    values.push(value);
+    if (values.length === limit || (enough !== undefined && total.greaterThan(enough))) this.open.delete(slice);
+    else this.open.set(slice, total);
+  }
+}
+
+function bySlice(events: readonly MeteredEvent[], sliceOf: SliceRequest['sliceOf']): Map<string, MeteredEvent[]> {
+  const nameOf = remembered(sliceOf);
+  const slices = new Map<string, MeteredEvent[]>();
+  for (const event of events) {
+    const slice = nameOf(event);
+    const others = slices.get(slice);
+    if (others === undefined) slices.set(slice, [event]);
+    else others.push(event);
+  }
+  return slices;
+}
+
+/** Events are many and their dimensions few: a slice is looked for once per dimensions. */
+function remembered(sliceOf: SliceRequest['sliceOf']): (event: MeteredEvent) => string {
+  const known = new Map<string, string>();
+  return ({ dimensions }) => {
+    const key = dimensionsKey(dimensions);
+    const slice = known.get(key) ?? sliceOf(dimensions);
+    known.set(key, slice);
+    return slice;
+  };
 }
 
 function parsed(dimensions: string): Dimensions {

@@ -10,11 +10,15 @@ import {
   encodeMessage,
   eventId,
   MetricDefinitions,
+  type TransactionBounds,
+  type TransactionsRequest,
   UsageReader,
   verifyUsage,
 } from '../../src/metering/index.js';
 import { partitionOf, usageStream, usageSubject } from '../../src/platform/nats/usage-streams.js';
 import { eventually, type Tenant, UsageRoad } from './usage-road.js';
+
+type SliceOf = TransactionsRequest['sliceOf'];
 
 const HOUR = 3_600_000;
 const MARCH = Date.parse('2024-03-01T00:00:00Z');
@@ -593,32 +597,68 @@ describe('The values of single events', () => {
       properties: {},
     });
     await road.settle();
-    const read = (bounds: object) =>
+    const read = (
+      bounds: TransactionBounds,
+      { from = MARCH, to = APRIL, sliceOf = () => 'all' }: { from?: number; to?: number; sliceOf?: SliceOf } = {},
+    ) =>
       road.database.tenant(tenant.id, async (em) => {
-        const request = {
+        const range = {
           organizationId: tenant.id,
           externalSubscriptionId: 'sub',
-          from: instant(MARCH),
-          to: instant(APRIL),
+          from: instant(from),
+          to: instant(to),
         };
-        const found = await new UsageReader().transactions(em, {
-          ...request,
-          metric: sum,
-          accepts: () => true,
-          ...bounds,
-        });
-        return found.map(String);
+        const wanted = { metric: sum, sliceOf, slices: new Map([['all', bounds]]) };
+        const [found] = await new UsageReader().transactions(em, range, [wanted]);
+        return found!.get('all')!.map(String);
       });
     expect(await read({})).toEqual(['50', '100', '250', '400', '7']);
     expect(await read({ limit: 2 })).toEqual(['50', '100']);
+    expect(await read({ limit: 0 })).toEqual([]);
     expect(await read({ enough: new Decimal(150) })).toEqual(['50', '100', '250']);
-    expect(await read({ accepts: (dimensions: { model?: string | null }) => dimensions.model === null })).toEqual([
-      '50',
-      '100',
-      '250',
-      '400',
+    const sliceOf: SliceOf = ({ model }) => (model === null ? 'all' : 'other');
+    expect(await read({}, { sliceOf })).toEqual(['50', '100', '250', '400']);
+    expect(await read({}, { from: MARCH + 1, to: MARCH + 3 * HOUR })).toEqual(['100', '250']);
+  });
+
+  it('gives each slice of each charge no more than it asked for', async () => {
+    const tenant = await road.tenant();
+    const paid = await road.metric(tenant, 'paid', 'sum_agg', 'value', [{ key: 'model', values: ['a', 'b'] }]);
+    const count = await road.metric(tenant, 'calls', 'count_agg');
+    // More than a page of them, so that reading goes on after the first slice has enough.
+    const events = Array.from({ length: 700 }, (_, index) => ({
+      transaction_id: `t${index}`,
+      external_subscription_id: 'sub',
+      code: index % 7 === 0 ? 'calls' : 'paid',
+      timestamp: at(MARCH + index * 1000),
+      properties: { value: index, model: index < 600 ? 'a' : 'b' },
+    }));
+    for (let first = 0; first < events.length; first += 100) await road.batch(tenant, events.slice(first, first + 100));
+    await road.settle();
+    const byModel: SliceOf = ({ model }) => model ?? 'none';
+    const answers = await road.database.tenant(tenant.id, (em) => {
+      const ours = { organizationId: tenant.id, externalSubscriptionId: 'sub' };
+      return new UsageReader().transactions(em, { ...ours, from: instant(MARCH), to: instant(APRIL) }, [
+        {
+          metric: paid,
+          sliceOf: byModel,
+          slices: new Map([
+            ['a', { limit: 3 }],
+            ['b', { enough: new Decimal(1500) }],
+          ]),
+        },
+        { metric: count, sliceOf: () => 'all', slices: new Map([['all', { limit: 2 }]]) },
+        { metric: paid, sliceOf: byModel, slices: new Map([['none', {}]]) },
+      ]);
+    });
+    expect(answers.map((slices) => [...slices].map(([slice, values]) => [slice, values.map(String)]))).toEqual([
+      [
+        ['a', ['1', '2', '3']],
+        ['b', ['600', '601', '603']],
+      ],
+      [['all', ['0', '0']]],
+      [['none', []]],
     ]);
-    expect(await read({ from: MARCH + 1, to: MARCH + 3 * HOUR })).toEqual(['100', '250']);
   });
 });
 
