@@ -72,7 +72,7 @@ export function createInvoiceActivities({ database, lifecycle, payments }: Invoi
         return standing(input, true);
       }),
 
-    commandInvoice: ({ command, now, ...input }) =>
+    commandInvoice: ({ command, creditNote, paymentStatus, now, ...input }) =>
       heartbeating(async (): Promise<InvoiceCommandResult> => {
         const { organizationId, invoiceId } = input;
         const at = await presentFor(input, new Date(now));
@@ -85,10 +85,13 @@ export function createInvoiceActivities({ database, lifecycle, payments }: Invoi
             outcome = await lifecycle.finalize(organizationId, invoiceId, at);
             break;
           case 'void':
-            outcome = await lifecycle.void(organizationId, invoiceId, at);
+            outcome = await lifecycle.void(organizationId, invoiceId, at, creditNote);
             break;
           case 'retry_payment':
             outcome = await lifecycle.retryPayment(organizationId, invoiceId, at);
+            break;
+          case 'set_payment_status':
+            outcome = await lifecycle.setPaymentStatus(organizationId, invoiceId, paymentStatus ?? 'pending', at);
             break;
         }
         if (!outcome.ok) return { ok: false, code: outcome.code };

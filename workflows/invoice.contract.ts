@@ -60,11 +60,19 @@ export interface InvoiceActivities {
   finalizeInvoice(input: InvoiceStepInput): Promise<InvoiceStepResult>;
   collectPayment(input: InvoiceStepInput): Promise<InvoiceStepResult>;
   reviewPayment(input: InvoiceInput & { now: string }): Promise<InvoiceStepResult>;
-  commandInvoice(input: InvoiceInput & { command: InvoiceCommand; now: string }): Promise<InvoiceCommandResult>;
+  commandInvoice(input: InvoiceInput & InvoiceCommandRequest & { now: string }): Promise<InvoiceCommandResult>;
   recalculateInvoice(input: InvoiceInput): Promise<RecalculationResult>;
 }
 
-export type InvoiceCommand = 'refresh' | 'finalize' | 'void' | 'retry_payment';
+export type InvoiceCommand = 'refresh' | 'finalize' | 'void' | 'retry_payment' | 'set_payment_status';
+
+export interface InvoiceCommandRequest {
+  command: InvoiceCommand;
+  /** Of `void`: what of the invoice is given back by a credit note, in minor units; none without. */
+  creditNote?: { creditMinor: number; refundMinor: number };
+  /** Of `set_payment_status`: what somebody knows who was paid by other means. */
+  paymentStatus?: 'pending' | 'succeeded' | 'failed';
+}
 
 export const invoiceWorkflow = 'invoice';
 export const invoiceSignals = {

@@ -15,6 +15,7 @@ import { invoiceDossier } from './invoice.dossier.js';
 import {
   type InvoiceActivities,
   type InvoiceCommand,
+  type InvoiceCommandRequest,
   type InvoiceCommandResult,
   type InvoiceDue,
   type InvoiceFace,
@@ -31,7 +32,7 @@ export const clockAdvanced = defineSignal<[{ now: string }]>(invoiceSignals.cloc
 export const usageCorrected = defineSignal(invoiceSignals.usageCorrected);
 export const paymentUpdated = defineSignal(invoiceSignals.paymentUpdated);
 export const dueMomentChanged = defineSignal<[{ due: InvoiceDue; face: InvoiceFace }]>(invoiceSignals.dueMomentChanged);
-export const command = defineUpdate<InvoiceCommandResult, [{ command: InvoiceCommand }]>(invoiceUpdates.command);
+export const command = defineUpdate<InvoiceCommandResult, [InvoiceCommandRequest]>(invoiceUpdates.command);
 export const recalculateInvoice = defineUpdate<RecalculationResult>(invoiceUpdates.recalculateInvoice);
 
 const activities = proxyActivities<InvoiceActivities>({
@@ -44,7 +45,7 @@ type Inbox =
   | { kind: 'usage_corrected' }
   | { kind: 'payment_updated' }
   | { kind: 'moved'; due: InvoiceDue; face: InvoiceFace }
-  | { kind: 'command'; id: string; command: InvoiceCommand }
+  | { kind: 'command'; id: string; request: InvoiceCommandRequest }
   | { kind: 'recalculate'; id: string };
 
 /**
@@ -80,11 +81,12 @@ export async function invoice(input: InvoiceState): Promise<void> {
   });
   setHandler(
     command,
-    async (request) =>
-      (await ask({ kind: 'command', id: updateId(), command: request.command })) as InvoiceCommandResult,
+    async (request) => (await ask({ kind: 'command', id: updateId(), request })) as InvoiceCommandResult,
     {
       validator: (request) => assertCommand(request),
-      description: 'Support: {"command": "refresh" | "finalize" | "void" | "retry_payment"}. The API sends the same.',
+      description:
+        'Support: {"command": "refresh" | "finalize" | "void" | "retry_payment"}, or' +
+        ' {"command": "set_payment_status", "paymentStatus": "succeeded"}. The API sends the same.',
     },
   );
   setHandler(
@@ -167,8 +169,8 @@ export async function invoice(input: InvoiceState): Promise<void> {
       case 'command':
         await answer(item.id, async () => {
           const result = await activities.commandInvoice.executeWithOptions(
-            { summary: `Command: ${item.command}`, retry: { maximumAttempts: 5 } },
-            [{ ...identity, command: item.command, now: clock.now() }],
+            { summary: `Command: ${item.request.command}`, retry: { maximumAttempts: 5 } },
+            [{ ...identity, ...item.request, now: clock.now() }],
           );
           if (result.ok) {
             // What the command made due at once has to be due here too.
@@ -230,10 +232,13 @@ function waitSummary(due: InvoiceDue): string {
   }
 }
 
-function assertCommand(request: { command: InvoiceCommand } | undefined): void {
-  const known: InvoiceCommand[] = ['refresh', 'finalize', 'void', 'retry_payment'];
+function assertCommand(request: InvoiceCommandRequest | undefined): void {
+  const known: InvoiceCommand[] = ['refresh', 'finalize', 'void', 'retry_payment', 'set_payment_status'];
   if (request === undefined || !known.includes(request.command)) {
     throw ApplicationFailure.create({ message: `command must be one of ${known.join(', ')}`, nonRetryable: true });
+  }
+  if (request.command === 'set_payment_status' && request.paymentStatus === undefined) {
+    throw ApplicationFailure.create({ message: 'set_payment_status needs a paymentStatus', nonRetryable: true });
   }
 }
 

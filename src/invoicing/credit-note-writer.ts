@@ -49,7 +49,7 @@ export async function creditedBefore(em: EntityManager, invoiceId: string): Prom
 }
 
 /**
- * The amounts of a note that takes these parts of an invoice's fees.
+ * The amounts of a note that takes these parts of an invoice's fees, over `totalMinor` when that was agreed on.
  *
  * Example: 3,571 of a fee at 20 % -> taxes 714, total 4,285.
  */
@@ -57,6 +57,7 @@ export function creditAmounts(
   invoice: InvoiceRow,
   parts: readonly CreditedPart[],
   before: CreditedBefore,
+  totalMinor?: number,
 ): CreditNoteAmounts {
   const taken = sumMinor(before.byFee.values()) + sumMinor(parts.map((part) => part.amountMinor));
   return composeCreditNote({
@@ -67,6 +68,7 @@ export function creditAmounts(
       preciseTaxesMinor: new Decimal(note.preciseTaxesAmountCents),
     })),
     takesTheRest: taken === invoice.feesAmountCents,
+    ...(totalMinor !== undefined && { totalMinor }),
   });
 }
 

@@ -1,6 +1,6 @@
 import { LockMode } from '@mikro-orm/core';
 import { loadSubscriptionPlan } from '../catalog/rated-plan.js';
-import { canFinalize, canRetryPayment, canVoid } from '../domain/invoicing/invoice-states.js';
+import { canFinalize, canRetryPayment, canUpdate, canVoid } from '../domain/invoicing/invoice-states.js';
 import type { CutoffBarrier, UsageReader } from '../metering/index.js';
 import { lockPartitionShared } from '../metering/locks.js';
 import type { Database, EntityManager } from '../platform/database/database.js';
@@ -13,6 +13,8 @@ import { applyTotals, inSubscriptionOrder, issue, numberLines } from './invoice-
 import { nextInvoiceDue, storeInvoiceDue } from './invoice-due.js';
 import { InvoiceEntity, type InvoiceRow } from './invoice.entity.js';
 import { LateUsageEntity } from './late-usage.entity.js';
+import { creditInvoice } from './invoice-credit.js';
+import type { VoidCredit } from './ports.js';
 import { renewCredits, withdrawCredits } from './unused-time.js';
 
 /** What a recalculation found; amounts in minor units. */
@@ -59,17 +61,54 @@ export class InvoiceLifecycle {
     });
   }
 
-  /** The number and the amounts of a voided invoice stay; nothing is awaited any more. */
-  void(organizationId: string, invoiceId: string, at: Date): Promise<CommandOutcome> {
+  /**
+   * The number and the amounts of a voided invoice stay; nothing is awaited any more. Credit notes that paid for it are not
+   * given back (lago-api.md 2.9); what it cost is, when a credit note is asked for.
+   */
+  void(organizationId: string, invoiceId: string, at: Date, credit?: VoidCredit): Promise<CommandOutcome> {
     return this.database.tenant(organizationId, async (em) => {
       const invoice = await lockInvoice(em, invoiceId);
       const decision = canVoid(invoice);
       if (decision.kind === 'refused') return { ok: false, code: decision.code };
       const context = await loadBillingContext(em, organizationId, invoice.customerId);
+      if (credit !== undefined) await creditInvoice(em, context, invoice, credit, at);
       invoice.status = 'voided';
       invoice.voidedAt = at;
       invoice.updatedAt = at;
       await storeInvoiceDue(em, invoice, context.customer, null, { known: true });
+      return { ok: true };
+    });
+  }
+
+  /** What the gateway does not know: paid by other means, or not after all. */
+  setPaymentStatus(
+    organizationId: string,
+    invoiceId: string,
+    status: InvoiceRow['paymentStatus'],
+    at: Date,
+  ): Promise<CommandOutcome> {
+    return this.database.tenant(organizationId, async (em) => {
+      const invoice = await lockInvoice(em, invoiceId);
+      const decision = canUpdate(invoice);
+      if (decision.kind === 'refused') return { ok: false, code: decision.code };
+      if (invoice.status !== 'finalized') return { ok: false, code: 'invalid_status' };
+      const { customer } = await loadBillingContext(em, organizationId, invoice.customerId);
+      const paidMinor = await paidByGateway(em, invoiceId);
+      const owedMinor = invoice.totalAmountCents - invoice.totalOffsettedCreditNoteAmountCents;
+      invoice.paymentStatus = status;
+      invoice.totalPaidAmountCents = status === 'succeeded' ? Math.max(owedMinor, paidMinor) : paidMinor;
+      invoice.updatedAt = at;
+      await em.nativeUpdate(
+        FeeEntity,
+        { invoiceId },
+        {
+          paymentStatus: status,
+          succeededAt: status === 'succeeded' ? at : null,
+          failedAt: status === 'failed' ? at : null,
+        },
+      );
+      // Never charged for that: a person who says it is not paid asks for a retry if there is a gateway.
+      await storeInvoiceDue(em, invoice, customer, null, { known: true });
       return { ok: true };
     });
   }
@@ -177,6 +216,14 @@ async function compareFees(
 
 async function periodsOf(em: EntityManager, invoice: InvoiceRow): Promise<BillingPeriodRow[]> {
   return inSubscriptionOrder(em, await em.find(BillingPeriodEntity, { invoiceId: invoice.id }));
+}
+
+async function paidByGateway(em: EntityManager, invoiceId: string): Promise<number> {
+  const [row] = await em.execute<{ paid: string }[]>(
+    `select coalesce(sum(amount_cents), 0) as paid from payments where invoice_id = ? and status = 'succeeded'`,
+    [invoiceId],
+  );
+  return Number(row?.paid ?? 0);
 }
 
 async function lockInvoice(em: EntityManager, invoiceId: string): Promise<InvoiceRow> {

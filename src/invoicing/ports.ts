@@ -1,3 +1,11 @@
+import type { PaymentStatus } from '../domain/invoicing/invoice-states.js';
+
+/** What of a voided invoice a credit note gives back, in minor units. */
+export interface VoidCredit {
+  readonly creditMinor: number;
+  readonly refundMinor: number;
+}
+
 /**
  * What staff can ask of an invoice. Each is done when it returns, or throws an error of `platform/http/errors`:
  * `notFound('invoice')` for an id of no invoice (or of another organization), `methodNotAllowed('invalid_status')`,
@@ -10,7 +18,11 @@ export abstract class InvoiceCommands {
   /** Ends the grace period of a draft at once. */
   abstract finalize(organizationId: string, invoiceId: string): Promise<void>;
 
-  abstract void(organizationId: string, invoiceId: string): Promise<void>;
+  /** With amounts, a credit note gives them back. */
+  abstract void(organizationId: string, invoiceId: string, creditNote?: VoidCredit): Promise<void>;
+
+  /** Whoever was paid by other means says so; nobody is charged any more. */
+  abstract setPaymentStatus(organizationId: string, invoiceId: string, status: PaymentStatus): Promise<void>;
 
   abstract retryPayment(organizationId: string, invoiceId: string): Promise<void>;
 

@@ -1,6 +1,6 @@
 import { type Client, WithStartWorkflowOperation, WorkflowUpdateFailedError } from '@temporalio/client';
 import {
-  type InvoiceCommand,
+  type InvoiceCommandRequest,
   type InvoiceCommandResult,
   type InvoiceState,
   invoiceUpdates,
@@ -9,7 +9,14 @@ import {
 } from '../../workflows/invoice.contract.js';
 import { CustomerEntity } from '../customers/customer.entity.js';
 import { graceEndsAt } from '../domain/invoicing/dates.js';
-import { canFinalize, canRetryPayment, canVoid, type Decision } from '../domain/invoicing/invoice-states.js';
+import {
+  canFinalize,
+  canRetryPayment,
+  canUpdate,
+  canVoid,
+  type Decision,
+  type PaymentStatus,
+} from '../domain/invoicing/invoice-states.js';
 import { instant } from '../domain/calendar/instant.js';
 import type { DueMomentRow } from '../due-moments/due-moment.entity.js';
 import type { Waker } from '../due-moments/due-moments.js';
@@ -17,7 +24,7 @@ import { BillingPeriodEntity } from '../invoicing/billing-period.entity.js';
 import { loadBillingContext } from '../invoicing/billing-context.js';
 import { storeInvoiceDue } from '../invoicing/invoice-due.js';
 import { InvoiceEntity, type InvoiceRow } from '../invoicing/invoice.entity.js';
-import { InvoiceCommands } from '../invoicing/ports.js';
+import { InvoiceCommands, type VoidCredit } from '../invoicing/ports.js';
 import type { Config } from '../platform/config.js';
 import type { Database } from '../platform/database/database.js';
 import { type ErrorCode, HttpProblem, methodNotAllowed, notFound, unavailable } from '../platform/http/errors.js';
@@ -42,21 +49,33 @@ export class TemporalInvoiceCommands extends InvoiceCommands {
 
   refresh(organizationId: string, invoiceId: string): Promise<void> {
     // Lago answers an issued invoice as it is: nothing to refresh is no error.
-    return this.command(organizationId, invoiceId, 'refresh', (invoice) =>
+    return this.command(organizationId, invoiceId, { command: 'refresh' }, (invoice) =>
       invoice.status === 'draft' ? 'send' : 'done',
     );
   }
 
   finalize(organizationId: string, invoiceId: string): Promise<void> {
-    return this.command(organizationId, invoiceId, 'finalize', (invoice) => sendIf(canFinalize(invoice)));
+    return this.command(organizationId, invoiceId, { command: 'finalize' }, (invoice) => sendIf(canFinalize(invoice)));
   }
 
-  void(organizationId: string, invoiceId: string): Promise<void> {
-    return this.command(organizationId, invoiceId, 'void', (invoice) => sendIf(canVoid(invoice)));
+  void(organizationId: string, invoiceId: string, creditNote?: VoidCredit): Promise<void> {
+    const request = { command: 'void' as const, ...(creditNote && { creditNote }) };
+    return this.command(organizationId, invoiceId, request, (invoice) => sendIf(canVoid(invoice)));
+  }
+
+  setPaymentStatus(organizationId: string, invoiceId: string, paymentStatus: PaymentStatus): Promise<void> {
+    const request = { command: 'set_payment_status' as const, paymentStatus };
+    return this.command(organizationId, invoiceId, request, (invoice) => {
+      sendIf(canUpdate(invoice));
+      if (invoice.status !== 'finalized') throw methodNotAllowed('invalid_status');
+      return invoice.paymentStatus === paymentStatus ? 'done' : 'send';
+    });
   }
 
   retryPayment(organizationId: string, invoiceId: string): Promise<void> {
-    return this.command(organizationId, invoiceId, 'retry_payment', (invoice) => sendIf(canRetryPayment(invoice)));
+    return this.command(organizationId, invoiceId, { command: 'retry_payment' }, (invoice) =>
+      sendIf(canRetryPayment(invoice)),
+    );
   }
 
   async finalizeDraftsOfPlan(organizationId: string, planId: string): Promise<void> {
@@ -100,7 +119,7 @@ export class TemporalInvoiceCommands extends InvoiceCommands {
   private async command(
     organizationId: string,
     invoiceId: string,
-    command: InvoiceCommand,
+    request: InvoiceCommandRequest,
     check: (invoice: InvoiceRow) => 'send' | 'done',
   ): Promise<void> {
     const state = await this.database.tenant(organizationId, async (em): Promise<InvoiceState | null> => {
@@ -117,12 +136,12 @@ export class TemporalInvoiceCommands extends InvoiceCommands {
       return { v: 1, organizationId, invoiceId, clock };
     });
     if (state === null) return;
-    const result = await this.send(state, command);
+    const result = await this.send(state, request);
     if (!result.ok)
       throw result.code === 'invoice_not_found' ? notFound('invoice') : methodNotAllowed(result.code as ErrorCode);
   }
 
-  private async send(state: InvoiceState, command: InvoiceCommand): Promise<InvoiceCommandResult> {
+  private async send(state: InvoiceState, request: InvoiceCommandRequest): Promise<InvoiceCommandResult> {
     const startWorkflowOperation = new WithStartWorkflowOperation(invoiceWorkflow, {
       workflowId: invoiceWorkflowId(state.organizationId, state.invoiceId),
       taskQueue: this.config.temporalTaskQueue,
@@ -132,7 +151,7 @@ export class TemporalInvoiceCommands extends InvoiceCommands {
     try {
       return await this.client.withDeadline(Date.now() + ANSWER_WITHIN_MS, () =>
         this.client.workflow.executeUpdateWithStart(invoiceUpdates.command, {
-          args: [{ command }],
+          args: [request],
           startWorkflowOperation,
         }),
       );

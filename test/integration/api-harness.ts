@@ -42,6 +42,7 @@ export class RecordedInvoiceCommands extends InvoiceCommands {
   finalize = (organizationId: string, id: string) => this.record('finalize', organizationId, id);
   void = (organizationId: string, id: string) => this.record('void', organizationId, id);
   retryPayment = (organizationId: string, id: string) => this.record('retryPayment', organizationId, id);
+  setPaymentStatus = (organizationId: string, id: string) => this.record('setPaymentStatus', organizationId, id);
   graceChanged = (organizationId: string, id: string) => this.record('graceChanged', organizationId, id);
   finalizeDraftsOfPlan = (organizationId: string, id: string) =>
     this.record('finalizeDraftsOfPlan', organizationId, id);

@@ -7,6 +7,7 @@ import {
   aProduct,
   aSubscription,
   given,
+  type Happening,
   itIs,
   itIsTerminated,
   type Product,
@@ -103,6 +104,81 @@ describe('A termination in advance', () => {
   });
 });
 
+describe('What a termination does with unused time', () => {
+  const ending = (mode: string): Happening => ({
+    async happen(story) {
+      await story.api.delete(`/api/v1/subscriptions/${story.subscriptionId}?on_termination_credit_note=${mode}`);
+      await story.settle();
+    },
+  });
+
+  test('skip: nothing', async () => {
+    const story = await given(product, IN_ADVANCE());
+    await story.when(itIs('2024-01-10T12:00:00Z'), ending('skip'));
+    expect(await notes(story)).toEqual([]);
+  });
+
+  test('refund: what was paid goes back', async () => {
+    const story = await given(product, IN_ADVANCE(), aCustomer().payingWith('pm_card_visa'));
+    await story.when(itIs('2024-01-10T12:00:00Z'), ending('refund'));
+    expect(await notes(story)).toEqual(['ACM-001-001-CN001 null: 2100 = 2100, refund 2100, left 0']);
+    expect(await refunds(story)).toEqual(['pending']);
+  });
+
+  test('refund of what nobody paid: credit', async () => {
+    const story = await given(product, IN_ADVANCE());
+    await story.when(itIs('2024-01-10T12:00:00Z'), ending('refund'));
+    expect(await notes(story)).toEqual(['ACM-001-001-CN001 available: 2100 = 2100, credit 2100, left 2100']);
+    expect(await refunds(story)).toEqual([null]);
+  });
+
+  test('offset: less is due on the same invoice, and the used part is still to be paid', async () => {
+    const story = await given(product, IN_ADVANCE());
+    await story.when(itIs('2024-01-10T12:00:00Z'), ending('offset'));
+    expect(await notes(story)).toEqual(['ACM-001-001-CN001 null: 2100 = 2100, offset 2100, left 0']);
+    expect((await story.invoices())[0]).toMatchObject({
+      total_amount_cents: 3100,
+      total_offsetted_credit_note_amount_cents: 2100,
+      total_due_amount_cents: 1000,
+      payment_status: 'pending',
+    });
+  });
+});
+
+describe('A voided invoice', () => {
+  const voided = (body: unknown): Happening => ({
+    async happen(story) {
+      await story.api.post(`/api/v1/invoices/${(await story.lastInvoice()).lago_id}/void`, body);
+      await story.settle();
+    },
+  });
+
+  test('gives back a part of it when asked, in proportion to its fees', async () => {
+    const story = await given(product, anOrganization().taxedAt(20), IN_ADVANCE());
+    await story.when(voided({ generate_credit_note: true, credit_amount: 1860 }));
+    expect(await notes(story)).toEqual([
+      'ACM-001-001-CN001 available: 1550 + taxes 310 = 1860, credit 1860, left 1860',
+    ]);
+    expect((await story.invoices())[0]).toMatchObject({ status: 'voided', total_amount_cents: 3720 });
+  });
+
+  test('gives back no more than it was', async () => {
+    const story = await given(product, IN_ADVANCE());
+    const refused = (body: unknown) => expect(voided(body).happen(story)).rejects.toMatchObject({ status: 422 });
+    await refused({ generate_credit_note: true, credit_amount: 3101 });
+    // Nothing was paid, so nothing is refunded.
+    await refused({ generate_credit_note: true, refund_amount: 1 });
+    expect(await notes(story)).toEqual([]);
+    expect((await story.invoices())[0]).toMatchObject({ status: 'finalized' });
+  });
+
+  test('does not give back what credit notes paid for it', async () => {
+    const story = await given(product, IN_ADVANCE().withCharge(aCharge().standard('10')));
+    await story.when(usage(1).at('2024-01-05T00:00:00Z'), itIs('2024-01-10T12:00:00Z'), itIsTerminated(), voided({}));
+    expect(await notes(story)).toEqual(['ACM-001-001-CN001 available: 2100 = 2100, credit 2100, left 1100']);
+  });
+});
+
 describe('While the invoice is a draft', () => {
   test('its note waits with it, and follows it when it is computed again', async () => {
     const story = await given(product, IN_ADVANCE(), aCustomer().inGraceFor(5), aSubscription().onItsAnniversary());
@@ -137,6 +213,7 @@ describe('While the invoice is a draft', () => {
 });
 
 interface NoteJson {
+  readonly refund_status: string | null;
   readonly number: string;
   readonly credit_status: string | null;
   readonly sub_total_excluding_taxes_amount_cents: number;
@@ -163,6 +240,11 @@ async function notes(story: Story): Promise<string[]> {
       `${note.total_amount_cents}, ${parts.map((part) => part.join(' ')).join(', ')}, left ${note.balance_amount_cents}`
     );
   });
+}
+
+async function refunds(story: Story): Promise<(string | null)[]> {
+  const { credit_notes: listed } = await story.api.get<{ credit_notes: NoteJson[] }>('/api/v1/credit_notes');
+  return listed.map((note) => note.refund_status);
 }
 
 /** What credit notes paid for, by invoice. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Decimal } from '../money/decimal.js';
-import { composeCreditNote, splitCredit, useCredits } from './credit-note.js';
+import { composeCreditNote, splitCredit, spreadOverFees, useCredits } from './credit-note.js';
 import type { Tax, TaxableFee } from './taxes.js';
 
 const tax = (rate: string): Tax => ({ code: `vat_${rate}`, name: `VAT ${rate}`, rate: new Decimal(rate) });
@@ -102,6 +102,29 @@ describe('the amounts of a credit note', () => {
     expect(amounts.taxes.reduce((sum, line) => sum + line.amountMinor, 0)).toBe(amounts.taxesAmountMinor);
     expect(amounts.preciseTotalMinor.minus(amounts.totalMinor).abs().lt(1)).toBe(true);
   }
+});
+
+describe('a note over an agreed amount', () => {
+  it.each([
+    ['all of it', 1200, 1200, [700, 300], [700, 300]],
+    ['half', 600, 1200, [700, 300], [350, 150]],
+    ['a cent', 1, 1200, [700, 300], [1, 0]],
+    ['nothing left', 0, 0, [0, 0], [0, 0]],
+    ['no tax', 333, 1000, [500, 500], [167, 166]],
+  ])('takes of each fee in proportion: %s', (_, total, left, fees, expected) => {
+    expect(spreadOverFees(total, left, fees)).toEqual(expected);
+  });
+
+  it('has as taxes what the amount has beyond the items', () => {
+    const amounts = composeCreditNote({
+      currency: 'EUR',
+      items: [{ fee: fee(333, ['20']), amountMinor: 167 }],
+      earlier: [],
+      takesTheRest: false,
+      totalMinor: 201,
+    });
+    expect([amounts.subTotalExcludingTaxesMinor, amounts.taxesAmountMinor, amounts.totalMinor]).toEqual([167, 34, 201]);
+  });
 });
 
 describe('where the credit goes', () => {

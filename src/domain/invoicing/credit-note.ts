@@ -1,4 +1,5 @@
 import { invariant } from '../invariant.js';
+import { allocate } from '../money/allocate.js';
 import type { Currency } from '../money/currency.js';
 import { Decimal, sumDecimals, ZERO } from '../money/decimal.js';
 import { roundMinor, sumMinor } from '../money/money.js';
@@ -16,6 +17,8 @@ export interface CreditNoteInput {
   readonly earlier: readonly { readonly taxesAmountMinor: number; readonly preciseTaxesMinor: Decimal }[];
   /** With this note nothing of the invoice's fees is left. */
   readonly takesTheRest: boolean;
+  /** The total that was agreed on, when the items follow from it: the taxes are what it has beyond them. */
+  readonly totalMinor?: number;
 }
 
 export interface CreditNoteAmounts {
@@ -66,11 +69,13 @@ export function composeCreditNote(input: CreditNoteInput): CreditNoteAmounts {
     roundedAway,
   );
   const preciseTotalMinor = preciseSubTotal.plus(preciseTaxesMinor);
-  const totalMinor = Math.min(
+  const ownTotalMinor = Math.min(
     roundMinor(preciseTotalMinor),
     subTotalExcludingTaxesMinor + roundMinor(preciseTaxesMinor),
   );
+  const totalMinor = input.totalMinor ?? ownTotalMinor;
   const taxesAmountMinor = totalMinor - subTotalExcludingTaxesMinor;
+  invariant(taxesAmountMinor >= 0, 'A credit note is not smaller than its items');
   const lines = invoiceTaxes(parts);
   return {
     kind: 'credit-note-amounts',
@@ -105,6 +110,22 @@ function summingTo(totalMinor: number, lines: readonly InvoiceTax[]): InvoiceTax
   );
   return lines.map((line, index) =>
     index === largest ? { ...line, amountMinor: line.amountMinor + difference } : line,
+  );
+}
+
+/**
+ * What a note over an amount with tax takes of each fee, in proportion to what is left of it. `leftMinor` is all that is
+ * left of the invoice, tax included; amounts in minor units.
+ *
+ * Example: 600 of 1,200 with fees of 700 and 300 -> 350 and 150.
+ */
+export function spreadOverFees(totalMinor: number, leftMinor: number, feesMinor: readonly number[]): number[] {
+  const left = sumMinor(feesMinor);
+  if (left === 0) return feesMinor.map(() => 0);
+  const taken = roundMinor(new Decimal(left).times(totalMinor).div(leftMinor));
+  return allocate(
+    taken,
+    feesMinor.map((fee) => new Decimal(fee)),
   );
 }
 

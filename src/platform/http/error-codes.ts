@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   invalid_content_type: 'invalid_content_type',
   country_code_invalid: 'country_code_invalid',
   currencies_does_not_match: 'currencies_does_not_match',
+  total_amount_exceeds_invoice_amount: 'total_amount_exceeds_invoice_amount',
   url_is_invalid: 'url_is_invalid',
   incompatible_params: 'incompatible_params',
   no_events: 'no_events',
