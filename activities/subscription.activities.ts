@@ -4,6 +4,7 @@ import { instant } from '../src/domain/calendar/instant.js';
 import { periodContaining } from '../src/domain/calendar/billing-calendar.js';
 import type { DueMomentRow } from '../src/due-moments/due-moment.entity.js';
 import { clearDueMoment, lockDueMoment, storeDueMoment, type Waker } from '../src/due-moments/due-moments.js';
+import { billAllInAdvance, billNextInAdvance } from '../src/invoicing/advance-billing.js';
 import { type BillingContext, loadBillingContext } from '../src/invoicing/billing-context.js';
 import { BillingPeriodEntity } from '../src/invoicing/billing-period.entity.js';
 import { storedCutoff } from '../src/invoicing/cutoff.js';
@@ -32,6 +33,7 @@ import {
 import { takeOver } from '../src/subscriptions/plan-change.js';
 import { ownerOf, scheduleNext } from '../src/subscriptions/schedule.js';
 import { SubscriptionEntity, type SubscriptionRow } from '../src/subscriptions/subscription.entity.js';
+import { presentOn } from '../src/test-clocks/clock-time.js';
 import { heartbeating } from './heartbeat.js';
 import { recalculate } from './recalculation.js';
 
@@ -74,6 +76,17 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
     changePlan: (input) => perform(input, changePlan),
     endSubscription: (input) => perform(input, end),
 
+    billUsageInAdvance: ({ organizationId, subscriptionId, externalId }) =>
+      heartbeating(async () => {
+        const fees = await billUsage(organizationId, externalId);
+        const face = await database.tenant(organizationId, async (em) => {
+          const customer = await em.findOneOrFail(SubscriptionEntity, { id: subscriptionId });
+          const context = await loadBillingContext(em, organizationId, customer.customerId);
+          return subscriptionFace(em, subscriptionId, await presentOn(em, context.customer.testClockId));
+        });
+        return { fees, face };
+      }),
+
     invoiceWithoutSiblings: ({ organizationId, subscriptionId, billingAt }) =>
       heartbeating(async () => {
         const moments = await database.tenant(organizationId, async (em) => {
@@ -91,17 +104,36 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
       heartbeating(() => recalculate(lifecycle, organizationId, invoiceId)),
   };
 
+  /** In transactions of a bounded size; one that is done over finds its events billed. */
+  async function billUsage(organizationId: string, externalSubscriptionId: string): Promise<number> {
+    let fees = 0;
+    for (;;) {
+      const billed = await database.tenant(organizationId, (em) =>
+        billNextInAdvance(em, { organizationId, externalSubscriptionId }),
+      );
+      fees += billed.fees;
+      await waker.wake(billed.moments);
+      if (!billed.pending) return fees;
+    }
+  }
+
   function perform(input: StepInput, act: (step: Step) => Promise<Billed | null>): Promise<StepResult> {
     return heartbeating(async () => {
       // Outside the transaction: the barrier waits for the consumer, which needs the lock that the transaction holds.
       const { partition } = await barrier.cutoffFor(input.organizationId, input.externalId);
+      // A backlog goes in small transactions; what is left for the step's own is what came since.
+      await billUsage(input.organizationId, input.externalId);
       const { result, wake } = await database.tenant(input.organizationId, async (em) => {
         await lockPartitionShared(em, partition);
         if (movesAnother(input)) await lockLife(em, input.organizationId, input.externalId);
         await assertPredecessorDone(em, input.subscriptionId);
         const due = await lockDueMoment(em, 'subscription', input.subscriptionId);
+        // Usage that was there before the step is billed before it.
+        const key = { organizationId: input.organizationId, externalSubscriptionId: input.externalId };
+        const moments = await billAllInAdvance(em, key);
         const asked = due !== null && due.kind === input.due.kind && due.dueAt.getTime() === Date.parse(input.due.at);
-        return asked ? performed(em, input, partition, act) : reported(em, input, due);
+        const outcome = asked ? await performed(em, input, partition, act) : await reported(em, input, due);
+        return { ...outcome, wake: [...moments, ...outcome.wake] };
       });
       await waker.wake(wake);
       return result;

@@ -18,14 +18,14 @@ program
   .description('write usage from JetStream to Postgres')
   .action(async () => {
     const { startConsumer } = await import('./consumer.main.js');
-    const { createLateUsageNotifier } = await import('./orchestration/late-usage-notifier.js');
+    const { createUsageNotifier } = await import('./orchestration/usage-notifier.js');
     const config = loadConfig(process.env);
-    const lateUsage = await createLateUsageNotifier(config);
-    const consumer = startConsumer(config, lateUsage);
+    const notifier = await createUsageNotifier(config);
+    const consumer = startConsumer(config, notifier);
     untilSignal({
       async stop() {
         await consumer.stop();
-        await lateUsage.close();
+        await notifier.close();
       },
     });
   });

@@ -1,5 +1,4 @@
-import type { LateUsageNotifier } from './metering/index.js';
-import { UsageConsumer } from './metering/index.js';
+import { UsageConsumer, type UsageNotifier } from './metering/index.js';
 import type { Config } from './platform/config.js';
 import { createLogger } from './platform/logging/logger.js';
 
@@ -10,10 +9,10 @@ export interface RunningConsumer {
 
 /**
  * The consumer process: JetStream → Postgres. Starts whether its servers answer or not, and goes on when they come back.
- * `lateUsage` is told of usage that fell into periods billed already.
+ * `notifier` is told of usage that fell into periods billed already, and of usage to bill in advance.
  */
-export function startConsumer(config: Config, lateUsage: LateUsageNotifier): RunningConsumer {
+export function startConsumer(config: Config, notifier: UsageNotifier): RunningConsumer {
   const logger = createLogger('consumer', config.logLevel);
   logger.info({ partitions: config.usagePartitions }, 'consumer starts');
-  return UsageConsumer.start(config, lateUsage, logger);
+  return UsageConsumer.start(config, notifier, logger);
 }

@@ -61,6 +61,12 @@ export interface StepResult {
   awaitingSiblings: { billingAt: string; until: string } | null;
 }
 
+/** What billing usage in advance came to; facts for display. */
+export interface AdvanceResult {
+  fees: number;
+  face: SubscriptionFace;
+}
+
 export interface SubscriptionActivities {
   activateSubscription(input: StepInput): Promise<StepResult>;
   billStart(input: StepInput): Promise<StepResult>;
@@ -68,6 +74,11 @@ export interface SubscriptionActivities {
   closePeriod(input: StepInput): Promise<StepResult>;
   changePlan(input: StepInput): Promise<StepResult>;
   endSubscription(input: StepInput): Promise<StepResult>;
+  billUsageInAdvance(input: {
+    organizationId: string;
+    subscriptionId: string;
+    externalId: string;
+  }): Promise<AdvanceResult>;
   invoiceWithoutSiblings(input: { organizationId: string; subscriptionId: string; billingAt: string }): Promise<void>;
   recalculateInvoice(input: { organizationId: string; invoiceId: string }): Promise<RecalculationResult>;
 }
@@ -90,7 +101,11 @@ export interface RecalculationResult {
 }
 
 export const subscriptionWorkflow = 'subscription';
-export const signals = { clockAdvanced: 'clockAdvanced', dueMomentChanged: 'dueMomentChanged' } as const;
+export const signals = {
+  clockAdvanced: 'clockAdvanced',
+  dueMomentChanged: 'dueMomentChanged',
+  usageInAdvance: 'usageInAdvance',
+} as const;
 
 export function subscriptionWorkflowId(organizationId: string, externalId: string, ordinal: number): string {
   return `subscription/${organizationId}/${externalId}/${ordinal}`;

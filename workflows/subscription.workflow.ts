@@ -29,6 +29,7 @@ import {
 
 export const clockAdvanced = defineSignal<[{ now: string }]>(signals.clockAdvanced);
 export const dueMomentChanged = defineSignal<[{ due: DueMomentState | null }]>(signals.dueMomentChanged);
+export const usageInAdvance = defineSignal(signals.usageInAdvance);
 export const recalculateInvoice = defineUpdate<RecalculationResult, [RecalculateRequest]>('recalculateInvoice');
 
 const activities = proxyActivities<SubscriptionActivities>({
@@ -54,6 +55,7 @@ export async function subscription(input: SubscriptionState): Promise<void> {
   const requests: { id: string; request: RecalculateRequest }[] = [];
   const answers = new Map<string, RecalculationResult | ApplicationFailure>();
   let dueChanged = false;
+  let usageWaits = false;
 
   setHandler(clockAdvanced, ({ now }) => clock.advanceTo(now), {
     description: 'The test clock of this subscription has reached an instant. Sent by the clock, not by people.',
@@ -65,6 +67,13 @@ export async function subscription(input: SubscriptionState): Promise<void> {
       dueChanged = true;
     },
     { description: 'The record has a new due moment (termination, change of the end). Sent by the API.' },
+  );
+  setHandler(
+    usageInAdvance,
+    () => {
+      usageWaits = true;
+    },
+    { description: 'Usage of a charge paid in advance was stored and waits to be billed. Sent by the consumer.' },
   );
   setHandler(
     recalculateInvoice,
@@ -91,17 +100,26 @@ export async function subscription(input: SubscriptionState): Promise<void> {
   while (state.due !== null && !periodDone) {
     const due = state.due;
     dueChanged = false;
-    await clock.until(due.at, () => dueChanged || requests.length > 0, waitSummary(state), patienceOf(state));
+    await clock.until(
+      due.at,
+      () => dueChanged || usageWaits || requests.length > 0,
+      waitSummary(state),
+      patienceOf(state),
+    );
     await answerRequests();
+    await billUsage();
     if (dueChanged) continue;
     if (state.awaitingSiblings !== null && clock.wallPassed(state.awaitingSiblings.until)) await invoiceAlone(state);
     if (clock.reached(due.at)) periodDone = await perform(due);
+    // Thousands of events billed one by one are a long history for one period.
+    else if (workflowInfo().continueAsNewSuggested) break;
   }
   // No await between the last check and the end: input that arrives in between fails this task and is seen by its retry.
   for (;;) {
     await answerRequests();
-    if (requests.length === 0 && allHandlersFinished()) break;
-    await condition(() => requests.length > 0 || allHandlersFinished());
+    await billUsage();
+    if (requests.length === 0 && !usageWaits && allHandlersFinished()) break;
+    await condition(() => requests.length > 0 || usageWaits || allHandlersFinished());
   }
   if (state.due !== null) {
     await makeContinueAsNewFunc<typeof subscription>({
@@ -122,6 +140,19 @@ export async function subscription(input: SubscriptionState): Promise<void> {
       upsertSearchAttributes(searchAttributeChanges(subscriptionSearchAttributes(state)));
     }
     return newRun;
+  }
+
+  // What came in the meantime is billed with it; what comes while it runs sends its own signal.
+  async function billUsage(): Promise<void> {
+    if (!usageWaits) return;
+    usageWaits = false;
+    const { organizationId, subscriptionId, externalId } = state;
+    const result = await activities.billUsageInAdvance.executeWithOptions(
+      { summary: `Bill usage in advance: ${state.face.customerName}, ${state.face.planCode}` },
+      [{ organizationId, subscriptionId, externalId }],
+    );
+    if (result.fees > 0) state.face = { ...result.face, note: state.face.note };
+    show();
   }
 
   async function answerRequests(): Promise<void> {

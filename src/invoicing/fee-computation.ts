@@ -127,6 +127,9 @@ function toFeeRow({ em, context, plan, period, createdAt }: FeeComputation, line
   });
 }
 
+/** What priced usage: a charge's filter, or the charge itself, for one group. */
+export type PricedBy = Pick<RatedUsage, 'charge' | 'filterId' | 'groupedBy'>;
+
 /** A tax as stored on a fee or an invoice. */
 export function appliedTax(
   context: Pick<BillingContext, 'taxes'>,
@@ -162,7 +165,8 @@ function planItem(plan: RatedPlan, period: BillingPeriodRow): Record<string, unk
   };
 }
 
-function chargeItem({ charge, filterId, groupedBy }: RatedUsage): Record<string, unknown> {
+/** The same of a charge: its metric, and the filter and group that the usage is of. */
+export function chargeItem({ charge, filterId, groupedBy }: PricedBy): Record<string, unknown> {
   const filter = charge.filterRows.find((row) => row.id === filterId);
   return {
     type: 'charge',
@@ -184,7 +188,8 @@ function planPrice(plan: RatedPlan): Record<string, unknown> {
   return { kind: 'subscription', amount_cents: amountMinor, interval, pay_in_advance: payInAdvance };
 }
 
-function chargePrice({ charge, filterId }: RatedUsage): Record<string, unknown> {
+/** The price that a fee was computed from. */
+export function chargePrice({ charge, filterId }: Omit<PricedBy, 'groupedBy'>): Record<string, unknown> {
   const filter = charge.filterRows.find((row) => row.id === filterId);
   return { kind: charge.row.chargeModel, properties: filter?.properties ?? charge.row.properties };
 }

@@ -19,6 +19,7 @@ export const FeeEntity = defineEntity({
     fixedChargeId: p.uuid().nullable(),
     trueUpParentFeeId: p.uuid().nullable(),
     groupedBy: p.json<Record<string, string | null>>(),
+    eventId: p.uuid().nullable(),
     eventTransactionId: p.text().nullable(),
     feeType: p.text().$type<FeeType>(),
     position: p.integer(),
@@ -46,6 +47,7 @@ export const FeeEntity = defineEntity({
     createdAt: p.datetime(3),
     succeededAt: p.datetime(3).nullable(),
     failedAt: p.datetime(3).nullable(),
+    refundedAt: p.datetime(3).nullable(),
   },
 });
 

@@ -39,36 +39,9 @@ export async function composeGroup(
   const periods = await inSubscriptionOrder(em, await em.find(BillingPeriodEntity, { ...key, invoiceId: null }));
   if (periods.length === 0) return null;
   const earlier = await em.count(InvoiceEntity, key);
-  const at = instant(billingAt.getTime());
-  const invoice = em.create(InvoiceEntity, {
-    id: randomUUID(),
-    organizationId: context.organization.id,
-    customerId,
-    number: draftNumber(context.organization.documentNumberPrefix),
-    invoiceType: 'subscription',
-    status: 'draft',
-    paymentStatus: 'pending',
-    currency,
-    billingAt,
-    billingGroup,
-    billingGroupOrdinal: earlier,
-    issuingDate: issuingDate({ billingAt: at, zone: context.zone, graceDays: context.graceDays }),
-    netPaymentTerm: context.netPaymentTermDays,
-    finalizeAt: new Date(context.graceDays === 0 ? at : graceEndsAt(at, context.zone, context.graceDays)),
-    versionNumber: 1,
-    feesAmountCents: 0,
-    taxesAmountCents: 0,
-    creditNotesAmountCents: 0,
-    totalOffsettedCreditNoteAmountCents: 0,
-    subTotalExcludingTaxesAmountCents: 0,
-    subTotalIncludingTaxesAmountCents: 0,
-    totalAmountCents: 0,
-    totalPaidAmountCents: 0,
-    taxesRate: '0',
-    appliedTaxes: [],
-    collectionAttempts: 0,
-    createdAt: billingAt,
-    updatedAt: billingAt,
+  const invoice = newInvoice(em, context, {
+    ...{ currency, billingAt, billingGroup, billingGroupOrdinal: earlier },
+    ...{ invoiceType: 'subscription', graceDays: context.graceDays, createdAt: billingAt },
   });
   await em.flush();
   for (const period of periods) period.invoiceId = invoice.id;
@@ -81,6 +54,48 @@ export async function composeGroup(
   if (context.graceDays === 0) await issue(em, context, invoice, billingAt);
   await em.flush();
   return invoice;
+}
+
+export interface NewInvoice {
+  readonly invoiceType: string;
+  readonly currency: string;
+  readonly billingAt: Date;
+  readonly billingGroup: string;
+  readonly billingGroupOrdinal: number;
+  readonly graceDays: number;
+  readonly createdAt: Date;
+}
+
+/** A draft without lines, dated as it will be issued. */
+export function newInvoice(em: EntityManager, context: BillingContext, made: NewInvoice): InvoiceRow {
+  const { graceDays, createdAt, ...fields } = made;
+  const at = instant(made.billingAt.getTime());
+  return em.create(InvoiceEntity, {
+    ...fields,
+    id: randomUUID(),
+    organizationId: context.organization.id,
+    customerId: context.customer.id,
+    number: draftNumber(context.organization.documentNumberPrefix),
+    status: 'draft',
+    paymentStatus: 'pending',
+    issuingDate: issuingDate({ billingAt: at, zone: context.zone, graceDays }),
+    netPaymentTerm: context.netPaymentTermDays,
+    finalizeAt: new Date(graceDays === 0 ? at : graceEndsAt(at, context.zone, graceDays)),
+    versionNumber: 1,
+    feesAmountCents: 0,
+    taxesAmountCents: 0,
+    creditNotesAmountCents: 0,
+    totalOffsettedCreditNoteAmountCents: 0,
+    subTotalExcludingTaxesAmountCents: 0,
+    subTotalIncludingTaxesAmountCents: 0,
+    totalAmountCents: 0,
+    totalPaidAmountCents: 0,
+    taxesRate: '0',
+    appliedTaxes: [],
+    collectionAttempts: 0,
+    createdAt,
+    updatedAt: createdAt,
+  });
 }
 
 /** The lines of an older subscription come first on a shared invoice, every month. */

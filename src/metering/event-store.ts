@@ -10,6 +10,7 @@ import {
   metricDefinitionFromRow,
   type MetricDefinitionRow,
 } from './metric-definition-row.js';
+import type { UsageInAdvance } from './advance-usage.js';
 import type { LoggedEvent } from './usage-message.js';
 
 /** One message of the log, decoded; `rejected` says why it cannot be. */
@@ -32,6 +33,8 @@ export interface Stored {
   readonly inserted: number;
   readonly rejected: number;
   readonly late: readonly LateUsage[];
+  /** Subscriptions that had nothing to bill in advance and now have. */
+  readonly toBillInAdvance: readonly UsageInAdvance[];
 }
 
 /** Somebody else has moved the watermark: this process no longer owns the partition. */
@@ -40,6 +43,8 @@ export class PartitionTakenOver extends Error {}
 interface Definitions {
   readonly version: string;
   readonly byCode: ReadonlyMap<string, MetricDefinition>;
+  /** Metrics that some charge bills event by event. */
+  readonly inAdvance: ReadonlySet<string>;
 }
 
 /** Each round trip costs the same for 1 event as for 5,000; past that, Postgres is what takes the time. */
@@ -139,20 +144,24 @@ export class EventStore {
   private async refreshDefinitions(versions: readonly { id: string; metering_version: string }[]): Promise<void> {
     const stale = versions.filter(({ id, metering_version }) => this.definitions.get(id)?.version !== metering_version);
     if (stale.length === 0) return;
-    const { rows } = await this.client.query<MetricDefinitionRow>({
+    const { rows } = await this.client.query<MetricDefinitionRow & { readonly in_advance: boolean }>({
       name: 'metric-definitions',
-      text: `select ${METRIC_DEFINITION_COLUMNS} from billable_metrics
-             where organization_id = any($1::uuid[]) and deleted_at is null`,
+      text: `select ${METRIC_DEFINITION_COLUMNS}, exists (
+               select 1 from charges
+                where charges.billable_metric_id = billable_metrics.id and pay_in_advance and charges.deleted_at is null
+             ) as in_advance
+               from billable_metrics where organization_id = any($1::uuid[]) and deleted_at is null`,
       values: [plainArray(stale.map(({ id }) => id))],
     });
     // Organizations come and go; what is not used any more must not stay for ever.
     if (this.definitions.size > 10_000) this.definitions.clear();
     for (const { id, metering_version } of versions) {
       if (this.definitions.get(id)?.version === metering_version) continue;
-      const own = rows.filter((row) => row.organization_id === id).map(metricDefinitionFromRow);
+      const own = rows.filter((row) => row.organization_id === id);
       this.definitions.set(id, {
         version: metering_version,
-        byCode: new Map(own.map((metric) => [metric.code, metric])),
+        byCode: new Map(own.map((row) => [row.code, metricDefinitionFromRow(row)])),
+        inAdvance: new Set(own.filter((row) => row.in_advance).map((row) => row.id)),
       });
     }
   }
@@ -168,6 +177,8 @@ export class EventStore {
       const { timestamp, properties } = event;
       const row = metric && meterRow(metric, { timestamp: timestamp as Instant, properties, sequence });
       batch.add(event, sequence, row ?? null);
+      if (metric && this.definitions.get(event.organizationId)?.inAdvance.has(metric.id))
+        batch.billInAdvance(metric.id);
     }
     const { name, text } = statement(batch.parts);
     const { rows } = await this.client.query<StoredRow>({ name, text, values: batch.values(this.partition) });
@@ -181,6 +192,7 @@ export class EventStore {
         invoiceId: row.invoice_id,
         throughSequence: Number(row.through_sequence),
       })),
+      toBillInAdvance: rows[0]?.to_bill_in_advance ?? [],
     };
   }
 
@@ -206,6 +218,7 @@ export class EventStore {
         inserted: first.inserted + second.inserted,
         rejected: first.rejected + second.rejected,
         late: [...first.late, ...second.late],
+        toBillInAdvance: [...first.toBillInAdvance, ...second.toBillInAdvance],
       };
     }
   }
@@ -228,7 +241,7 @@ export class EventStore {
   }
 }
 
-const NOTHING: Stored = { inserted: 0, rejected: 0, late: [] };
+const NOTHING: Stored = { inserted: 0, rejected: 0, late: [], toBillInAdvance: [] };
 
 interface SequencedEvent {
   readonly event: LoggedEvent;
@@ -254,6 +267,8 @@ interface StoredRow {
   readonly organization_id: string | null;
   readonly invoice_id: string | null;
   readonly through_sequence: string | null;
+  /** The same in every row. */
+  readonly to_bill_in_advance?: readonly UsageInAdvance[];
 }
 
 /** What a batch holds beside events; the statement has only the parts it needs. */
@@ -265,11 +280,16 @@ interface Parts {
   priced: boolean;
   unique: boolean;
   unmetered: boolean;
+  /** Events that a charge paid in advance has to bill. */
+  inAdvance: boolean;
 }
 
 /** The batch turned into columns, in the order of the statement's parameters. */
 class Columns {
-  readonly parts: Parts = { metered: false, ordered: false, priced: false, unique: false, unmetered: false };
+  readonly parts: Parts = {
+    ...{ metered: false, ordered: false, priced: false, unique: false, unmetered: false },
+    inAdvance: false,
+  };
   private readonly ids: string[] = [];
   private readonly organizations: string[] = [];
   private readonly subscriptions: string[] = [];
@@ -286,6 +306,12 @@ class Columns {
   private readonly roles: (string | null)[] = [];
   private readonly amounts: (string | null)[] = [];
   private readonly uniqueValues: (string | null)[] = [];
+  private readonly metricsInAdvance = new Set<string>();
+
+  billInAdvance(metricId: string): void {
+    this.metricsInAdvance.add(metricId);
+    this.parts.inAdvance = true;
+  }
 
   add(event: LoggedEvent, sequence: number, row: MeteredRow | null): void {
     this.ids.push(event.id);
@@ -337,6 +363,7 @@ class Columns {
       plainArray(this.roles),
       textArray(this.amounts),
       textArray(this.uniqueValues),
+      ...(this.parts.inAdvance ? [plainArray([...this.metricsInAdvance])] : []),
     ];
   }
 }
@@ -358,7 +385,7 @@ function statement(parts: Parts): { name: string; text: string } {
  * The one statement. Rows go into the indexes in the order of their keys, so that two connections never wait for each
  * other in a circle, and so that neighbours share pages.
  */
-function statementText({ metered, ordered, priced, unique, unmetered }: Parts): string {
+function statementText({ metered, ordered, priced, unique, unmetered, inAdvance }: Parts): string {
   const meteredParameters = `,
         $12::float8[], $13::uuid[], $14::text[], $15::text[], $16::numeric[], $17::text[]`;
   const meteredColumns = ', hour, metric_id, dimensions, role, value, unique_value';
@@ -418,6 +445,8 @@ function statementText({ metered, ordered, priced, unique, unmetered }: Parts): 
            where organization_id = touched.organization_id
              and external_subscription_id = touched.external_subscription_id
              and charges_to_at > to_timestamp(touched.first_ms / 1000)
+             /* Usage paid in advance is billed whenever it comes; the periods of its invoices are only shown. */
+             and invoicing_reason not in ('in_advance_charge', 'in_advance_charge_periodic')
           /* One index probe a subscription, whatever the planner believes about the size of the batch. */
           offset 0
         ) as period
@@ -456,6 +485,28 @@ function statementText({ metered, ordered, priced, unique, unmetered }: Parts): 
         max_sequence = greatest(kept.max_sequence, excluded.max_sequence)
     )`);
   }
+  if (inAdvance) {
+    ctes.push(
+      `in_advance as (
+        insert into advance_events (organization_id, external_subscription_id, ingest_sequence, event_id)
+        select organization_id, external_subscription_id, ingest_sequence, id from metered
+         where metric_id = any($18::uuid[])
+         order by organization_id, external_subscription_id, ingest_sequence
+        returning organization_id, external_subscription_id, ingest_sequence
+      )`,
+      `to_bill as (
+        insert into advance_usage as waiting (organization_id, external_subscription_id, through_sequence, first_seen_at,
+          updated_at)
+        select organization_id, external_subscription_id, max(ingest_sequence), now(), now() from in_advance
+        group by 1, 2 order by 1, 2
+        on conflict (organization_id, external_subscription_id) do update set
+          through_sequence = greatest(waiting.through_sequence, excluded.through_sequence),
+          updated_at = excluded.updated_at
+        /* A row that was there is being billed or was announced: this goes with it. */
+        returning organization_id, external_subscription_id, xmax = 0 as is_new
+      )`,
+    );
+  }
   if (unmetered) {
     ctes.push(`unmetered as (
       insert into unmetered_usage (organization_id, external_subscription_id, code)
@@ -469,9 +520,15 @@ function statementText({ metered, ordered, priced, unique, unmetered }: Parts): 
     ? 'late.billing_period_id, late.organization_id, late.invoice_id, late.through_sequence'
     : 'null::uuid as billing_period_id, null::uuid as organization_id, null::uuid as invoice_id, null::bigint as through_sequence';
   return `with ${ctes.join(', ')}
-    select total.inserted, ${late}
+    select total.inserted, ${late}${inAdvance ? TO_BILL_IN_ADVANCE : ''}
     from (select count(*) as inserted from inserted) as total ${metered ? 'left join late on true' : ''}`;
 }
+
+const TO_BILL_IN_ADVANCE = `, (
+      select coalesce(json_agg(json_build_object(
+        'organizationId', organization_id, 'externalSubscriptionId', external_subscription_id)), '[]')
+      from to_bill where is_new
+    ) as to_bill_in_advance`;
 
 const ORDERED_AGGREGATES = `
           coalesce(sum(value * at_ms::bigint) filter (where role = 'weighted'), 0),

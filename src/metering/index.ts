@@ -1,9 +1,11 @@
+export type { AdvanceUsageNotifier, UsageInAdvance } from './advance-usage.js';
 export { type Cutoff, CutoffBarrier } from './cutoff-barrier.js';
 export { eventId, eventIdRange } from './event-identity.js';
 export type { LateUsageNotice, LateUsageNotifier } from './late-usage.js';
-export { lockPartitionShared, partitionLockKey } from './locks.js';
+export { lockAdvanceBilling, lockPartitionShared, partitionLockKey } from './locks.js';
+export { meterForStore } from './metered-row.js';
 export { MetricDefinitions } from './metric-definitions.js';
-export { type ConsumerCounts, UsageConsumer } from './usage-consumer.js';
+export { type ConsumerCounts, UsageConsumer, type UsageNotifier } from './usage-consumer.js';
 export { encodeEvent, encodeGroup, encodeMessage, type EventJson } from './usage-message.js';
 export {
   type SliceRequest,

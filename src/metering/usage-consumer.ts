@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { Config } from '../platform/config.js';
 import type { Logger } from '../platform/logging/logger.js';
 import { NatsLink } from '../platform/nats/nats-link.js';
+import { AdvanceUsageNotices, type AdvanceUsageNotifier } from './advance-usage.js';
 import { LateUsageNotices, type LateUsageNotifier } from './late-usage.js';
 import { PartitionConsumer, pause } from './partition-consumer.js';
 
@@ -11,6 +12,9 @@ const SWEEP_EVERY_MS = 5000;
 const REPORT_EVERY_MS = 60_000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
+
+/** Who is told of usage that needs more than to be stored. */
+export type UsageNotifier = LateUsageNotifier & AdvanceUsageNotifier;
 
 export interface ConsumerCounts {
   messages: number;
@@ -33,11 +37,12 @@ export class UsageConsumer {
   private readonly link: NatsLink;
   private readonly pool: pg.Pool;
   private readonly notices: LateUsageNotices;
+  private readonly inAdvance: AdvanceUsageNotices;
   private readonly work: Promise<unknown>;
 
   private constructor(
     private readonly config: Config,
-    notifier: LateUsageNotifier,
+    notifier: UsageNotifier,
     private readonly logger: Logger,
   ) {
     this.share = config.usagePartitions;
@@ -45,12 +50,13 @@ export class UsageConsumer {
     this.pool = new pg.Pool({ connectionString: config.databaseUrl, max: 3, application_name: 'billow consumer' });
     this.pool.on('error', (error) => logger.warn({ err: error }, 'lost a connection to Postgres'));
     this.notices = new LateUsageNotices(this.pool, notifier, logger);
+    this.inAdvance = new AdvanceUsageNotices(this.pool, notifier, logger);
     const partitions = Array.from({ length: config.usagePartitions }, (_, partition) => this.keepReading(partition));
     this.work = Promise.all([...partitions, this.keepMembership(), this.keepSweeping(), this.keepReporting()]);
   }
 
   /** Starts at once and waits by itself for the servers it needs. */
-  static start(config: Config, notifier: LateUsageNotifier, logger: Logger): UsageConsumer {
+  static start(config: Config, notifier: UsageNotifier, logger: Logger): UsageConsumer {
     return new UsageConsumer(config, notifier, logger);
   }
 
@@ -59,6 +65,7 @@ export class UsageConsumer {
     this.stopping.abort();
     await this.work;
     await this.notices.settled();
+    await this.inAdvance.settled();
     await this.link.close();
     await this.pool.end();
     this.logger.info(this.counts, 'consumer stopped');
@@ -80,6 +87,7 @@ export class UsageConsumer {
         this.counts.rejected += stored.rejected;
         if (stored.rejected > 0) this.logger.error({ partition, rejected: stored.rejected }, 'rejected usage');
         this.notices.announce(stored.late);
+        this.inAdvance.announce(stored.toBillInAdvance);
       },
     });
     while (!this.stopping.signal.aborted) {
@@ -151,12 +159,13 @@ export class UsageConsumer {
     while (!signal.aborted) {
       await pause(SWEEP_EVERY_MS, signal);
       if (signal.aborted) return;
-      try {
-        await this.notices.sweep();
-      } catch (error) {
-        this.logger.warn({ err: error }, 'late usage is announced later');
-      }
+      await this.sweep('late usage is announced later', () => this.notices.sweep());
+      await this.sweep('usage to bill in advance is announced later', () => this.inAdvance.sweep());
     }
+  }
+
+  private async sweep(failure: string, round: () => Promise<void>): Promise<void> {
+    await round().catch((error: unknown) => this.logger.warn({ err: error }, failure));
   }
 
   private async keepReporting(): Promise<void> {

@@ -17,17 +17,19 @@ import {
   signals,
   type SubscriptionState,
   subscriptionWorkflow,
+  subscriptionWorkflowId,
 } from '../../workflows/subscription.contract.js';
 import { CustomerEntity } from '../customers/customer.entity.js';
 import type { DueKind } from '../domain/subscriptions/due-moments.js';
 import { DueMomentEntity, type DueMomentRow } from '../due-moments/due-moment.entity.js';
 import { Waker } from '../due-moments/due-moments.js';
+import { billAllInAdvance } from '../invoicing/advance-billing.js';
 import { InvoiceEntity } from '../invoicing/invoice.entity.js';
-import type { LateUsageNotice, LateUsageNotifier } from '../metering/index.js';
+import type { LateUsageNotice, UsageInAdvance, UsageNotifier } from '../metering/index.js';
 import type { Config } from '../platform/config.js';
 import type { Database, EntityManager } from '../platform/database/database.js';
 import type { Logger } from '../platform/logging/logger.js';
-import { SubscriptionEntity } from '../subscriptions/subscription.entity.js';
+import { SubscriptionEntity, type SubscriptionRow } from '../subscriptions/subscription.entity.js';
 import { presentOn } from '../test-clocks/clock-time.js';
 import { invoiceFace, subscriptionFace } from './faces.js';
 import { spreadOf } from './spread.js';
@@ -43,6 +45,7 @@ interface WorkflowStart {
 
 /** Nobody waits longer than this for Temporal; the record has what is to be told, and a sweep tells it. */
 const TOLD_WITHIN_MS = 4_000;
+const CALLS_AT_ONCE = 16;
 
 type WakerConfig = Pick<Config, 'temporalTaskQueue' | 'billingSpreadSeconds'>;
 
@@ -50,7 +53,7 @@ type WakerConfig = Pick<Config, 'temporalTaskQueue' | 'billingSpreadSeconds'>;
  * Tells workflows of what the record holds, and starts those that do not run: signal-with-start, so that one call serves a
  * new subscription, a lost workflow and a change alike. Told twice, a workflow asks the record and finds nothing to do.
  */
-export class TemporalWaker extends Waker implements LateUsageNotifier {
+export class TemporalWaker extends Waker implements UsageNotifier {
   constructor(
     private readonly client: Client,
     private readonly database: Database,
@@ -112,6 +115,44 @@ export class TemporalWaker extends Waker implements LateUsageNotifier {
     }
   }
 
+  async billInAdvance(subscriptions: readonly UsageInAdvance[]): Promise<void> {
+    for (let start = 0; start < subscriptions.length; start += CALLS_AT_ONCE) {
+      await Promise.all(subscriptions.slice(start, start + CALLS_AT_ONCE).map((one) => this.tellOfUsage(one)));
+    }
+  }
+
+  /**
+   * The subscription's workflow bills usage in advance, between its other steps. Of one that has ended the workflow is
+   * started again for it; usage of a subscription that never was is nobody's, and forgotten here.
+   */
+  private async tellOfUsage({ organizationId, externalSubscriptionId }: UsageInAdvance): Promise<void> {
+    const found = await this.database.tenant(organizationId, async (em) => {
+      const rows = await em.find(
+        SubscriptionEntity,
+        { organizationId, externalId: externalSubscriptionId },
+        { orderBy: { ordinal: 'desc' } },
+      );
+      const subscription = rows.find((row) => row.status === 'active') ?? rows[0];
+      if (subscription === undefined) {
+        await billAllInAdvance(em, { organizationId, externalSubscriptionId });
+        return null;
+      }
+      const moment = await em.findOne(DueMomentEntity, { ownerKind: 'subscription', ownerId: subscription.id });
+      const workflowId = subscriptionWorkflowId(organizationId, externalSubscriptionId, subscription.ordinal);
+      return { workflowId, start: await this.subscriptionStateFor(em, subscription, moment) };
+    });
+    if (found === null) return;
+    const { workflowId, start } = found;
+    await this.client.workflow.signalWithStart(start.type, {
+      workflowId,
+      taskQueue: this.config.temporalTaskQueue,
+      args: [start.state],
+      signal: signals.usageInAdvance,
+      typedSearchAttributes: start.attributes,
+      staticSummary: start.summary,
+    });
+  }
+
   /** The gateway reported something about a payment of this invoice. */
   async paymentUpdated(organizationId: string, invoiceId: string): Promise<void> {
     const workflowId = invoiceWorkflowId(organizationId, invoiceId);
@@ -147,16 +188,25 @@ export class TemporalWaker extends Waker implements LateUsageNotifier {
   }
 
   private async subscriptionStart(em: EntityManager, moment: DueMomentRow): Promise<WorkflowStart> {
-    const subscription = await em.findOneOrFail(SubscriptionEntity, { id: moment.ownerId });
-    const due: DueMomentState = { kind: moment.kind as DueKind, at: moment.dueAt.toISOString() };
-    const now = await presentOn(em, moment.testClockId);
+    return this.subscriptionStateFor(em, await em.findOneOrFail(SubscriptionEntity, { id: moment.ownerId }), moment);
+  }
+
+  private async subscriptionStateFor(
+    em: EntityManager,
+    subscription: SubscriptionRow,
+    moment: DueMomentRow | null,
+  ): Promise<WorkflowStart> {
+    const { testClockId } = await em.findOneOrFail(CustomerEntity, { id: subscription.customerId });
+    const due: DueMomentState | null =
+      moment === null ? null : { kind: moment.kind as DueKind, at: moment.dueAt.toISOString() };
+    const now = await presentOn(em, testClockId);
     const face = await subscriptionFace(em, subscription.id, now);
     const state: SubscriptionState = {
       v: 1,
-      organizationId: moment.organizationId,
+      organizationId: subscription.organizationId,
       subscriptionId: subscription.id,
       externalId: subscription.externalId,
-      clock: await this.clockState(em, moment, now),
+      clock: await this.clockState(em, { testClockId: testClockId ?? null, customerId: subscription.customerId }, now),
       due,
       awaitingSiblings: null,
       face,
@@ -193,7 +243,11 @@ export class TemporalWaker extends Waker implements LateUsageNotifier {
     };
   }
 
-  private async clockState(em: EntityManager, moment: DueMomentRow, now: Date): Promise<ClockState> {
+  private async clockState(
+    em: EntityManager,
+    moment: Pick<DueMomentRow, 'testClockId' | 'customerId'>,
+    now: Date,
+  ): Promise<ClockState> {
     if (moment.testClockId != null) return { kind: 'test', id: moment.testClockId, nowMs: now.getTime() };
     const customer = await em.findOneOrFail(CustomerEntity, { id: moment.customerId });
     return { kind: 'wall', spreadMs: spreadOf(customer.id, this.config.billingSpreadSeconds) };

@@ -21,7 +21,7 @@ const defaults: WalkOptions = { reminderMs: 3_000, patienceMs: 100_000 };
 /**
  * Walks a test clock to its target through the due moments of all its members, in time order, each instant to its end:
  *
- *   settle events ─► settle late usage ─► earliest due moment ≤ target? ──no──► target reached, ready
+ *   settle usage (store, bill in advance, late) ─► earliest due moment ≤ target? ──no──► ready
  *        ▲                                        │ yes: the clock shows it, members are told
  *        └──────────── all of them moved on ◄─────┘
  *
@@ -43,6 +43,7 @@ export class TestClockWalk {
       for (;;) {
         // Acknowledged before the advance, or by a step of it: stored before time goes on.
         await this.barrier.settle();
+        await this.untilNone(() => tenant((em) => usageToBill(em, testClockId)), 'usage to bill in advance');
         await this.untilNone(() => tenant((em) => lateUsageOfDrafts(em, testClockId)), 'late usage');
         const reached = await tenant((em) => reachNext(em, testClockId));
         if (reached === null) break;
@@ -141,6 +142,18 @@ function dueBy(em: EntityManager, testClockId: string, at: Date): Promise<DueMom
     { testClockId, dueAt: { $lte: at } },
     { orderBy: { dueAt: 'asc', ownerId: 'asc' }, disableIdentityMap: true },
   );
+}
+
+async function usageToBill(em: EntityManager, testClockId: string): Promise<number> {
+  const [row] = await em.execute<{ count: number }[]>(
+    `select count(*)::int as count from advance_usage u
+      where exists (
+        select 1 from subscriptions s join customers c on c.id = s.customer_id and c.test_clock_id = ?
+         where s.organization_id = u.organization_id and s.external_id = u.external_subscription_id
+      )`,
+    [testClockId],
+  );
+  return row?.count ?? 0;
 }
 
 async function lateUsageOfDrafts(em: EntityManager, testClockId: string): Promise<number> {

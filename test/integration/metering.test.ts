@@ -457,7 +457,11 @@ describe('Two consumer processes', () => {
     const count = await road.metric(tenant, 'calls', 'count_agg');
     const { UsageConsumer } = await import('../../src/metering/index.js');
     const { createLogger } = await import('../../src/platform/logging/logger.js');
-    const second = UsageConsumer.start(road.config, { notify: async () => {} }, createLogger('second', 'silent'));
+    const second = UsageConsumer.start(
+      road.config,
+      { notify: async () => {}, billInAdvance: async () => {} },
+      createLogger('second', 'silent'),
+    );
     let sent = 0;
     const send = async () => {
       const events = Array.from({ length: 100 }, () => ({

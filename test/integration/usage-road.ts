@@ -110,7 +110,7 @@ export class UsageRoad {
       if (this.deafness !== null) throw this.deafness;
       this.late.push(...rows);
     };
-    return (this.consumer = UsageConsumer.start(this.config, { notify }, logger));
+    return (this.consumer = UsageConsumer.start(this.config, { notify, billInAdvance: async () => {} }, logger));
   }
 
   async stopConsumer(): Promise<void> {

@@ -24,9 +24,33 @@ export function ratePercentage(model: PercentageModel, usage: MeteredUsage): Rat
   return ratedPercentage(model, usage, { amount, free, paidUnits, paidEvents, priced, fixed, adjustment: ZERO });
 }
 
-interface FreeAllowance {
+/** How much of the units, and how many events, were free. */
+export interface FreeAllowance {
   readonly units: Decimal;
   readonly events: number;
+}
+
+export const NOTHING_FREE: FreeAllowance = { units: ZERO, events: 0 };
+
+/**
+ * The free allowance after one more event that brought the units to `total`: the same rule as over all events at once, for
+ * who bills them one by one. Once an event had to pay, none is free any more.
+ *
+ * Example: 3 units free; nothing used, an event of 5 -> 3 units and no event free.
+ */
+export function extendAllowance(
+  model: PercentageModel,
+  free: FreeAllowance,
+  eventsBefore: number,
+  total: Decimal,
+): FreeAllowance {
+  const { freeUnitsPerEvents, freeUnitsPerTotalAggregation } = limitsOf(model);
+  if (freeUnitsPerEvents === null && freeUnitsPerTotalAggregation === null) return free;
+  if (free.events < eventsBefore || (freeUnitsPerEvents !== null && free.events >= freeUnitsPerEvents)) return free;
+  if (freeUnitsPerTotalAggregation !== null && total.greaterThan(freeUnitsPerTotalAggregation)) {
+    return { units: freeUnitsPerTotalAggregation, events: free.events };
+  }
+  return { units: total, events: free.events + 1 };
 }
 
 function freeAllowance(model: PercentageModel, runningTotals: readonly Decimal[], eventsCount: number): FreeAllowance {
