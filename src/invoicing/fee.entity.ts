@@ -48,6 +48,7 @@ export const FeeEntity = defineEntity({
     succeededAt: p.datetime(3).nullable(),
     failedAt: p.datetime(3).nullable(),
     refundedAt: p.datetime(3).nullable(),
+    deletedAt: p.datetime(3).nullable(),
   },
 });
 

@@ -1,19 +1,27 @@
-import { Controller, Param, Query } from '@nestjs/common';
+import { Body, Controller, Param, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { LockMode } from '@mikro-orm/core';
 import { z } from 'zod';
+import { CustomerEntity } from '../customers/customer.entity.js';
 import { type AuthenticatedOrganization, Organization } from '../organizations/index.js';
 import { Database, type EntityManager } from '../platform/database/database.js';
-import { notFound } from '../platform/http/errors.js';
+import { methodNotAllowed, notFound } from '../platform/http/errors.js';
 import { currency } from '../platform/http/fields.js';
 import { metaOf, pageQuery } from '../platform/http/pagination.js';
 import { uuidInPath } from '../platform/http/path.js';
 import { instantFilter, textFilter } from '../platform/http/query-fields.js';
-import { ListRoute, ReadRoute } from '../platform/http/routes.js';
+import { wrapped } from '../platform/http/request.pipe.js';
+import { DeleteRoute, ListRoute, ReadRoute, UpdateRoute } from '../platform/http/routes.js';
+import { presentOn } from '../test-clocks/clock-time.js';
 import { FeeEntity, type FeeRow } from './fee.entity.js';
 import { feeAnswer, feeJson } from './fee.mapping.js';
 import { feeViews } from './fee-view.js';
 
 const FEE_TYPES = ['charge', 'add_on', 'subscription', 'credit', 'commitment', 'fixed_charge'] as const;
+
+const PAYMENT_STATUSES = ['pending', 'succeeded', 'failed', 'refunded'] as const;
+
+const updateBody = wrapped('fee', z.object({ payment_status: z.enum(PAYMENT_STATUSES) }));
 
 const listQuery = z.object({
   ...pageQuery,
@@ -23,7 +31,7 @@ const listQuery = z.object({
   currency: currency().optional(),
   fee_type: z.enum(FEE_TYPES).optional(),
   billable_metric_code: textFilter(),
-  payment_status: z.enum(['pending', 'succeeded', 'failed', 'refunded']).optional(),
+  payment_status: z.enum(PAYMENT_STATUSES).optional(),
   created_at_from: instantFilter('from'),
   created_at_to: instantFilter('to'),
   succeeded_at_from: instantFilter('from'),
@@ -56,14 +64,59 @@ export class FeesController {
   }
 
   @ReadRoute(':lago_id', 'fee', feeAnswer)
-  async read(@Organization() { organizationId }: AuthenticatedOrganization, @Param('lago_id') lagoId: string) {
-    const id = uuidInPath(lagoId, 'fee');
-    const views = await this.database.tenant(organizationId, async (em) =>
-      feeViews(em, await em.find(FeeEntity, { organizationId, id })),
-    );
-    if (!views[0]) throw notFound('fee');
-    return { fee: feeJson(views[0]) };
+  read(@Organization() { organizationId }: AuthenticatedOrganization, @Param('lago_id') lagoId: string) {
+    return this.database.tenant(organizationId, async (em) => answer(em, await findFee(em, organizationId, lagoId)));
   }
+
+  /** Who collects a fee that stands alone says here how it went. The status of any other is that of its invoice. */
+  @UpdateRoute(':lago_id', 'fee', feeAnswer)
+  update(
+    @Organization() { organizationId }: AuthenticatedOrganization,
+    @Param('lago_id') lagoId: string,
+    @Body({ schema: updateBody }) { fee: { payment_status: status } }: z.infer<typeof updateBody>,
+  ) {
+    return this.database.tenant(organizationId, async (em) => {
+      const fee = await findFee(em, organizationId, lagoId);
+      if (fee.invoiceable) throw methodNotAllowed('invoiceable_fee');
+      const customer = await em.findOneOrFail(CustomerEntity, { id: fee.customerId });
+      settle(fee, status, await presentOn(em, customer.testClockId));
+      await em.flush();
+      return answer(em, fee);
+    });
+  }
+
+  /** Only what stands on no invoice can go. */
+  @DeleteRoute(':lago_id', 'fee', feeAnswer)
+  delete(@Organization() { organizationId }: AuthenticatedOrganization, @Param('lago_id') lagoId: string) {
+    return this.database.tenant(organizationId, async (em) => {
+      const fee = await findFee(em, organizationId, lagoId);
+      if (fee.invoiceId != null) throw methodNotAllowed('invoiced_fee');
+      fee.deletedAt = new Date();
+      await em.flush();
+      return answer(em, fee);
+    });
+  }
+}
+
+async function findFee(em: EntityManager, organizationId: string, lagoId: string): Promise<FeeRow> {
+  const id = uuidInPath(lagoId, 'fee');
+  const lockMode = LockMode.PESSIMISTIC_WRITE;
+  const fee = await em.findOne(FeeEntity, { organizationId, id, deletedAt: null }, { lockMode });
+  if (fee === null) throw notFound('fee');
+  return fee;
+}
+
+async function answer(em: EntityManager, fee: FeeRow) {
+  const [view] = await feeViews(em, [fee]);
+  return { fee: feeJson(view!) };
+}
+
+function settle(fee: FeeRow, status: (typeof PAYMENT_STATUSES)[number], at: Date): void {
+  if (fee.paymentStatus === status) return;
+  fee.paymentStatus = status;
+  if (status === 'succeeded') fee.succeededAt = at;
+  if (status === 'failed') fee.failedAt = at;
+  if (status === 'refunded') fee.refundedAt = at;
 }
 
 async function listFeeIds(em: EntityManager, organizationId: string, query: ListQuery) {
@@ -73,7 +126,7 @@ async function listFeeIds(em: EntityManager, organizationId: string, query: List
   const params = conditions.flatMap(([, value]) => (value === undefined ? [] : [value]));
   const rows = await em.execute<{ id: string }[]>(
     `select f.id from ${from}
-      order by f.created_at, f.billing_period_id, f.position, f.id limit ? offset ?`,
+      order by f.created_at, f.billing_period_id, f.position, f.cutoff_sequence, f.id limit ? offset ?`,
     [...params, query.per_page, (query.page - 1) * query.per_page],
   );
   const [count] = await em.execute<{ count: number }[]>(`select count(*)::int as count from ${from}`, params);
@@ -96,15 +149,13 @@ function conditionsOf(organizationId: string, query: ListQuery): Condition[] {
     ['f.succeeded_at <= ?', query.succeeded_at_to],
     ['f.failed_at >= ?', query.failed_at_from],
     ['f.failed_at <= ?', query.failed_at_to],
+    ['f.refunded_at >= ?', query.refunded_at_from],
+    ['f.refunded_at <= ?', query.refunded_at_to],
+    ['f.event_transaction_id = ?', query.event_transaction_id],
   ];
-  const conditions: Condition[] = [
+  return [
     ['f.organization_id = ?', organizationId],
+    ['f.deleted_at is null'],
     ...candidates.filter(([, value]) => value !== undefined),
   ];
-  // No fee is made for a single event, and none is refunded yet.
-  const { event_transaction_id, refunded_at_from, refunded_at_to } = query;
-  if (event_transaction_id !== undefined || refunded_at_from !== undefined || refunded_at_to !== undefined) {
-    conditions.push(['false']);
-  }
-  return conditions;
 }

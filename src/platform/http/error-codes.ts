@@ -46,6 +46,8 @@ export const ERROR_CODES = {
   subscription_incomplete: 'subscription_incomplete',
   plan_overlapping: 'plan_overlapping',
   plan_change_not_available: 'plan_change_not_available',
+  invoiceable_fee: 'invoiceable_fee',
+  invoiced_fee: 'invoiced_fee',
   not_voidable: 'not_voidable',
   not_deletable: 'not_deletable',
   invalid_status: 'invalid_status',

@@ -70,13 +70,15 @@ export class UsagePaidInAdvance extends Migration {
       );
       this.addSql(`grant select, insert, update, delete on ${table} to billow_tenant`);
     }
-    this.addSql(`alter table fees add event_id uuid, add refunded_at timestamptz(3)`);
+    this.addSql(`alter table fees add event_id uuid, add refunded_at timestamptz(3), add deleted_at timestamptz(3)`);
     this.addSql(`create unique index fees_event on fees (event_id, charge_id) where event_id is not null`);
     this.addSql(`
       create index fees_event_transaction on fees (organization_id, event_transaction_id)
         where event_transaction_id is not null`);
     /* What waits to be regrouped is found without looking at what stands on invoices. */
-    this.addSql(`create index fees_standing_alone on fees (subscription_id, succeeded_at) where invoice_id is null`);
+    this.addSql(
+      `create index fees_standing_alone on fees (subscription_id, succeeded_at) where invoice_id is null and deleted_at is null`,
+    );
     /* Several events of one instant have an invoice each. */
     this.addSql(`
       alter table billing_periods drop constraint billing_periods_subscription_id_billing_at_invoicing_reason_key`);
