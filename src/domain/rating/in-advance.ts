@@ -72,10 +72,7 @@ export function rateInAdvance(terms: AdvanceTerms, slice: BilledSlice, event: Ad
     units,
     peak,
     eventsCount: before.eventsCount + (isUse ? 1 : 0),
-    free:
-      terms.model.kind === 'percentage' && isUse
-        ? extendAllowance(terms.model, before.free, before.eventsCount, peak)
-        : before.free,
+    free: terms.model.kind === 'percentage' && isUse ? extendAllowance(terms.model, before.free, peak) : before.free,
   };
   return {
     rated: rateStep(terms.model, before, after, event),

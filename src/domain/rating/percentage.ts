@@ -34,19 +34,14 @@ export const NOTHING_FREE: FreeAllowance = { units: ZERO, events: 0 };
 
 /**
  * The free allowance after one more event that brought the units to `total`: the same rule as over all events at once, for
- * who bills them one by one. Once an event had to pay, none is free any more.
+ * who bills them one by one. The units never fall, so once an event had to pay, none is free any more.
  *
  * Example: 3 units free; nothing used, an event of 5 -> 3 units and no event free.
  */
-export function extendAllowance(
-  model: PercentageModel,
-  free: FreeAllowance,
-  eventsBefore: number,
-  total: Decimal,
-): FreeAllowance {
+export function extendAllowance(model: PercentageModel, free: FreeAllowance, total: Decimal): FreeAllowance {
   const { freeUnitsPerEvents, freeUnitsPerTotalAggregation } = limitsOf(model);
   if (freeUnitsPerEvents === null && freeUnitsPerTotalAggregation === null) return free;
-  if (free.events < eventsBefore || (freeUnitsPerEvents !== null && free.events >= freeUnitsPerEvents)) return free;
+  if (freeUnitsPerEvents !== null && free.events >= freeUnitsPerEvents) return free;
   if (freeUnitsPerTotalAggregation !== null && total.greaterThan(freeUnitsPerTotalAggregation)) {
     return { units: freeUnitsPerTotalAggregation, events: free.events };
   }
