@@ -143,14 +143,7 @@ export class TemporalWaker extends Waker implements UsageNotifier {
     });
     if (found === null) return;
     const { workflowId, start } = found;
-    await this.client.workflow.signalWithStart(start.type, {
-      workflowId,
-      taskQueue: this.config.temporalTaskQueue,
-      args: [start.state],
-      signal: signals.usageInAdvance,
-      typedSearchAttributes: start.attributes,
-      staticSummary: start.summary,
-    });
+    await this.signalWithStart(workflowId, start, signals.usageInAdvance);
   }
 
   /** The gateway reported something about a payment of this invoice. */
