@@ -5,6 +5,7 @@ import { ApiModule, type ApiServices } from './api.module.js';
 import { serveOpenApi } from './api.openapi.js';
 import { readinessProbes } from './api.probes.js';
 import { createPaymentsService, registerStripeWebhook, StripeWebhooks } from './collection/index.js';
+import { SubscriptionTerms } from './catalog/subscription-terms.js';
 import { entities } from './entities.js';
 import { EventExpressions, keepUsageStreams, registerIngestion, UsagePublisher } from './ingestion/index.js';
 import { CurrentUsageService } from './invoicing/current-usage.service.js';
@@ -21,6 +22,7 @@ import { problemOf } from './platform/http/problem-of.js';
 import { createLogger } from './platform/logging/logger.js';
 import { NatsLink } from './platform/nats/nats-link.js';
 import { createTemporalClient } from './platform/temporal/client.js';
+import { FixedChargeUnitsOfSubscriptions } from './subscriptions/fixed-charge-units.js';
 import { SubscriptionCommands } from './subscriptions/subscription-commands.js';
 import { TestClocks } from './test-clocks/test-clocks.service.js';
 
@@ -48,15 +50,17 @@ export async function startApi(config: Config): Promise<RunningApi> {
   const stopping = new AbortController();
   const streams = keepUsageStreams(nats, config, () => storedSequences(database), logger, stopping.signal);
 
+  const definitions = new MetricDefinitions();
   const services: ApiServices = {
     config,
     logger,
     database,
     apiKeys,
     probes: readinessProbes(database, nats, temporal, config.temporalNamespace),
-    metricDefinitions: new MetricDefinitions(),
+    metricDefinitions: definitions,
+    subscriptions: new SubscriptionCommands(database, waker, new SubscriptionTerms(definitions)),
+    fixedChargeUnits: new FixedChargeUnitsOfSubscriptions(waker),
     expressions,
-    subscriptions: new SubscriptionCommands(database, waker),
     invoiceCommands: new TemporalInvoiceCommands(temporal, database, waker, config),
     currentUsage: new CurrentUsageService(database, new UsageReader()),
     testClocks: new TestClocks(database, new TemporalClockStarter(temporal, config)),

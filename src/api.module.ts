@@ -6,7 +6,12 @@ import {
   BillableMetricsService,
   DraftsOfPlan,
   ExpressionsOfEvents,
+  FixedChargeUnits,
   MetricDefinitions,
+  PlanChargesController,
+  PlanEditor,
+  PlanFixedChargesController,
+  PlanPartsService,
   PlansController,
   PlansService,
   SubscriptionsOfPlan,
@@ -36,6 +41,8 @@ import { RequestPipe } from './platform/http/request.pipe.js';
 import { CONFIG, LOGGER, READINESS_PROBES } from './platform/http/tokens.js';
 import type { Logger } from './platform/logging/logger.js';
 import { SubscriptionsService } from './subscriptions/ports.js';
+import { SubscriptionChargesController } from './subscriptions/subscription-charges.controller.js';
+import { SubscriptionFixedChargesController } from './subscriptions/subscription-fixed-charges.controller.js';
 import { SubscriptionsController } from './subscriptions/subscriptions.controller.js';
 import { TestClocksController } from './test-clocks/test-clocks.controller.js';
 import { TestClocks } from './test-clocks/test-clocks.service.js';
@@ -50,6 +57,7 @@ export interface ApiServices {
   readonly metricDefinitions: MetricDefinitions;
   readonly expressions: ExpressionsOfEvents;
   readonly subscriptions: SubscriptionsService;
+  readonly fixedChargeUnits: FixedChargeUnits;
   readonly invoiceCommands: InvoiceCommands;
   readonly currentUsage: CurrentUsageService;
   readonly testClocks: TestClocks;
@@ -69,8 +77,12 @@ export class ApiModule {
         BillableMetricsController,
         AddOnsController,
         PlansController,
+        PlanChargesController,
+        PlanFixedChargesController,
         CustomersController,
         SubscriptionsController,
+        SubscriptionChargesController,
+        SubscriptionFixedChargesController,
         EventsController,
         CurrentUsageController,
         InvoicesController,
@@ -87,6 +99,7 @@ export class ApiModule {
         { provide: MetricDefinitions, useValue: services.metricDefinitions },
         { provide: ExpressionsOfEvents, useValue: services.expressions },
         { provide: SubscriptionsService, useValue: services.subscriptions },
+        { provide: FixedChargeUnits, useValue: services.fixedChargeUnits },
         { provide: SubscriptionsOfPlan, useExisting: SubscriptionsService },
         { provide: DraftsOfPlan, useExisting: InvoiceCommands },
         { provide: SubscriptionsOfCustomer, useExisting: SubscriptionsService },
@@ -96,7 +109,9 @@ export class ApiModule {
         { provide: CurrentUsageService, useValue: services.currentUsage },
         { provide: TestClocks, useValue: services.testClocks },
         BillableMetricsService,
+        PlanEditor,
         PlansService,
+        PlanPartsService,
         CustomersService,
         { provide: APP_GUARD, useClass: ApiKeyGuard },
         { provide: APP_PIPE, useClass: RequestPipe },

@@ -7,6 +7,7 @@ import { FixedChargeUnitChangeEntity } from './catalog/fixed-charge-unit-change.
 import { FixedChargeEntity } from './catalog/fixed-charge.entity.js';
 import { MinimumCommitmentEntity } from './catalog/minimum-commitment.entity.js';
 import { PlanEntity } from './catalog/plan.entity.js';
+import { SubscriptionTermsEntity } from './catalog/subscription-terms.entity.js';
 import { GatewayWebhookEntity } from './collection/gateway-webhook.entity.js';
 import { PaymentEntity } from './collection/payment.entity.js';
 import { SandboxChargeEntity } from './collection/sandbox-charge.entity.js';
@@ -39,6 +40,7 @@ export const entities: EntitySchema[] = [
   TestClockEntity,
   CustomerEntity,
   SubscriptionEntity,
+  SubscriptionTermsEntity,
   DueMomentEntity,
   BillingPeriodEntity,
   InvoiceEntity,

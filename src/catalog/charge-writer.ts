@@ -9,11 +9,9 @@ import { ChargeFilterEntity, type ChargeFilterRow } from './charge-filter.entity
 import { chargeModel, type FilterTerms, filterTerms, priceProperties, requireBillable } from './charge-terms.js';
 import { ChargeEntity, type ChargeRow } from './charge.entity.js';
 import type { ChargeInput } from './charge.input.js';
-import { assignCodes } from './codes.js';
+import { assignCodes, codeAmong } from './codes.js';
 import type { PlanRow } from './plan.entity.js';
-import type { MetricDefinitions } from './ports.js';
 import { refuseChanges } from './refuse-changes.js';
-import { groupUsage } from './usage-grouping.js';
 
 /** What a writer needs to know of the plan it writes in. */
 export interface WriteContext {
@@ -21,7 +19,8 @@ export interface WriteContext {
   readonly taxes: ReadonlyMap<string, TaxRow>;
   /** Subscriptions are billed by the plan: a charge then keeps its metric and the way it is billed. */
   readonly settled: boolean;
-  readonly definitions: MetricDefinitions;
+  /** Fixed charges whose units are to change at once and not with the next period. */
+  readonly unitsAtOnce: Set<string>;
 }
 
 /**
@@ -60,8 +59,6 @@ export async function replaceCharges(
   await em.flush();
   for (const { charge, filters } of written) if (filters !== null) await replaceFilters(em, charge, filters, now);
   await em.flush();
-  for (const { charge, filters } of written)
-    await groupUsage(em, context.definitions, charge, [charge, ...(filters ?? [])]);
 }
 
 /** The fields of the request on the row; what it does not name stays. Answers the filters it asks for, null for as before. */
@@ -129,6 +126,44 @@ function billedBy(charge: ChargeRow) {
     invoiceable: charge.invoiceable,
     regroup_paid_fees: charge.regroupPaidFees ?? null,
   };
+}
+
+/** One more charge, at the end of the plan. */
+export async function createCharge(em: EntityManager, context: WriteContext, input: ChargeInput): Promise<ChargeRow> {
+  const { plan } = context;
+  const current = await em.find(ChargeEntity, { planId: plan.id, deletedAt: null });
+  const metric = metricFor(input, undefined, await metricsOf(em, plan.organizationId, [input], []));
+  const now = new Date();
+  const charge = newCharge(em, plan, metric, now);
+  const filters = await applyCharge(em, context, charge, input, metric, true);
+  charge.code = codeAmong(current, input.code ?? null, metric.code);
+  charge.position = Math.max(-1, ...current.map(({ position }) => position)) + 1;
+  await em.flush();
+  await replaceFilters(em, charge, filters ?? [], now);
+  await em.flush();
+  return charge;
+}
+
+export async function updateCharge(
+  em: EntityManager,
+  context: WriteContext,
+  charge: ChargeRow,
+  input: ChargeInput,
+): Promise<void> {
+  const { plan } = context;
+  const current = await em.find(ChargeEntity, { planId: plan.id, deletedAt: null });
+  const metric = metricFor(input, charge, await metricsOf(em, plan.organizationId, [input], [charge]));
+  const now = new Date();
+  const filters = await applyCharge(em, context, charge, input, metric, false);
+  charge.code = codeAmong(
+    current.filter(({ id }) => id !== charge.id),
+    input.code ?? charge.code,
+    metric.code,
+  );
+  charge.updatedAt = now;
+  await em.flush();
+  if (filters !== null) await replaceFilters(em, charge, filters, now);
+  await em.flush();
 }
 
 async function metricsOf(

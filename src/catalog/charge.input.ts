@@ -1,5 +1,15 @@
 import { z } from 'zod';
-import { cents, decimalText, jsonObject, notYet, optionalText, text } from '../platform/http/fields.js';
+import {
+  cents,
+  currency,
+  decimalText,
+  jsonObject,
+  notYet,
+  optionalLongText,
+  optionalText,
+  text,
+} from '../platform/http/fields.js';
+import { booleanFilter } from '../platform/http/query-fields.js';
 
 /** The parts of a plan, as they come with the plan, by endpoints of their own, and as a subscription's own terms. */
 
@@ -7,6 +17,11 @@ export const taxCodes = z
   .array(text())
   .max(50)
   .transform((codes) => [...new Set(codes)]);
+
+/** Longer trials than a century are slips of the finger. */
+const MAX_TRIAL_DAYS = 36_500;
+
+export const trialDays = () => decimalText({ min: 0, max: MAX_TRIAL_DAYS });
 
 export const filterFields = {
   invoice_display_name: optionalText(),
@@ -69,3 +84,66 @@ export const commitmentInput = z
 export type ChargeInput = z.infer<typeof chargeInput>;
 export type FixedChargeInput = z.infer<typeof fixedChargeInput>;
 export type CommitmentInput = z.infer<typeof commitmentInput>;
+
+/** What a subscription may have differently from its plan; a charge keeps its metric and the way it is billed. */
+const ownChargeFields = {
+  invoice_display_name: chargeFields.invoice_display_name,
+  properties: chargeFields.properties,
+  filters: chargeFields.filters,
+  min_amount_cents: chargeFields.min_amount_cents,
+  tax_codes: chargeFields.tax_codes,
+  applied_pricing_unit: chargeFields.applied_pricing_unit,
+};
+
+const ownFixedChargeFields = {
+  invoice_display_name: fixedChargeFields.invoice_display_name,
+  units: fixedChargeFields.units,
+  properties: fixedChargeFields.properties,
+  tax_codes: fixedChargeFields.tax_codes,
+  apply_units_immediately: fixedChargeFields.apply_units_immediately,
+};
+
+const named = { id: z.string().nullish(), code: z.string().nullish() };
+
+export const ownChargeInput = z.object(ownChargeFields).meta({ id: 'SubscriptionChargeInput' });
+export const ownFixedChargeInput = z.object(ownFixedChargeFields).meta({ id: 'SubscriptionFixedChargeInput' });
+
+export const planOverridesInput = z
+  .object({
+    name: text().nullish(),
+    invoice_display_name: optionalText(),
+    description: optionalLongText(),
+    amount_cents: cents().nullish(),
+    amount_currency: currency().nullish(),
+    trial_period: trialDays().nullish(),
+    tax_codes: taxCodes.nullish(),
+    minimum_commitment: commitmentInput.nullish(),
+    charges: z
+      .array(z.object({ ...named, ...ownChargeFields }))
+      .max(500)
+      .nullish(),
+    fixed_charges: z
+      .array(z.object({ ...named, ...ownFixedChargeFields }))
+      .max(500)
+      .nullish(),
+    usage_thresholds: notYet(),
+  })
+  .meta({ id: 'PlanOverridesInput' });
+
+/** Of an edit of a plan: whether it reaches the subscriptions with terms of their own, where these are not customized. */
+export const cascadeUpdates = { cascade_updates: z.boolean().nullish() };
+
+/** The same of a deletion, which most clients send without a body. */
+export const deletionQuery = z.object({ cascade_updates: booleanFilter() });
+
+export const filterInput = z.object({ ...filterFields, ...cascadeUpdates }).meta({ id: 'ChargeFilterInput' });
+export const filterChangeInput = z
+  .object({ ...filterFields, ...cascadeUpdates })
+  .partial()
+  .meta({ id: 'ChargeFilterUpdateInput' });
+
+export type FilterInput = z.infer<typeof filterInput>;
+export type FilterChanges = z.infer<typeof filterChangeInput>;
+export type OwnChargeInput = z.infer<typeof ownChargeInput>;
+export type OwnFixedChargeInput = z.infer<typeof ownFixedChargeInput>;
+export type PlanOverrides = z.infer<typeof planOverridesInput>;

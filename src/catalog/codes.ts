@@ -28,8 +28,20 @@ export function assignCodes<Input extends { readonly code?: string | null | unde
   return codes;
 }
 
+/** The code of one more part of a plan. @throws 422 `code: value_already_exist` when another part has the one asked for. */
+export function codeAmong(
+  others: readonly { readonly code: string }[],
+  asked: string | null,
+  pricedCode: string,
+): string {
+  const taken = new Set(others.map(({ code }) => code));
+  if (asked === null) return freeCode(pricedCode, taken);
+  if (taken.has(asked)) throw validationFailed({ code: ['value_already_exist'] });
+  return asked;
+}
+
 /** Example: `calls`, or `calls_1` when the plan has a `calls` already. */
-export function freeCode(base: string, taken: ReadonlySet<string>): string {
+function freeCode(base: string, taken: ReadonlySet<string>): string {
   let code = base;
   for (let number = 1; taken.has(code); number += 1) code = `${base}_${number}`;
   return code;

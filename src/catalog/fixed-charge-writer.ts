@@ -7,7 +7,7 @@ import { AddOnEntity, type AddOnRow } from './add-on.entity.js';
 import { chargeModel, priceProperties } from './charge-terms.js';
 import type { WriteContext } from './charge-writer.js';
 import type { FixedChargeInput } from './charge.input.js';
-import { assignCodes } from './codes.js';
+import { assignCodes, codeAmong } from './codes.js';
 import { FixedChargeEntity, type FixedChargeRow } from './fixed-charge.entity.js';
 import type { PlanRow } from './plan.entity.js';
 import { refuseChanges } from './refuse-changes.js';
@@ -42,8 +42,44 @@ export async function replaceFixedCharges(
   await em.flush();
 }
 
+/** One more fixed charge, at the end of the plan. */
+export async function createFixedCharge(
+  em: EntityManager,
+  context: WriteContext,
+  input: FixedChargeInput,
+): Promise<FixedChargeRow> {
+  const { plan } = context;
+  const current = await em.find(FixedChargeEntity, { planId: plan.id, deletedAt: null });
+  const addOn = addOnFor(input, undefined, await addOnsOf(em, plan.organizationId, [input], []));
+  const fixedCharge = newFixedCharge(em, plan, addOn, new Date());
+  applyFixedCharge(context, fixedCharge, input, addOn, true);
+  fixedCharge.code = codeAmong(current, input.code ?? null, addOn.code);
+  fixedCharge.position = Math.max(-1, ...current.map(({ position }) => position)) + 1;
+  await em.flush();
+  return fixedCharge;
+}
+
+export async function updateFixedCharge(
+  em: EntityManager,
+  context: WriteContext,
+  fixedCharge: FixedChargeRow,
+  input: FixedChargeInput,
+): Promise<void> {
+  const { plan } = context;
+  const current = await em.find(FixedChargeEntity, { planId: plan.id, deletedAt: null });
+  const addOn = addOnFor(input, fixedCharge, await addOnsOf(em, plan.organizationId, [input], [fixedCharge]));
+  applyFixedCharge(context, fixedCharge, input, addOn, false);
+  fixedCharge.code = codeAmong(
+    current.filter(({ id }) => id !== fixedCharge.id),
+    input.code ?? fixedCharge.code,
+    addOn.code,
+  );
+  fixedCharge.updatedAt = new Date();
+  await em.flush();
+}
+
 function applyFixedCharge(
-  { taxes, settled }: WriteContext,
+  { taxes, settled, unitsAtOnce }: WriteContext,
   fixedCharge: FixedChargeRow,
   input: FixedChargeInput,
   addOn: AddOnRow,
@@ -71,6 +107,7 @@ function applyFixedCharge(
   fixedCharge.payInAdvance = payInAdvance;
   fixedCharge.prorated = prorated;
   if (input.units != null) fixedCharge.units = input.units;
+  if (input.apply_units_immediately === true) unitsAtOnce.add(fixedCharge.id);
   if (input.invoice_display_name !== undefined) fixedCharge.invoiceDisplayName = input.invoice_display_name;
   if (input.tax_codes != null) fixedCharge.taxCodes = input.tax_codes;
 }

@@ -58,6 +58,26 @@ export async function readPlanRows(
   );
 }
 
+/**
+ * Charges and fixed charges that were taken off their plans, for subscriptions that still have them. What was metered by a
+ * metric that is deleted is gone for everybody.
+ */
+export async function readFormerParts(
+  em: EntityManager,
+  ids: { readonly charges: readonly string[]; readonly fixedCharges: readonly string[] },
+  { detached = false }: { detached?: boolean } = {},
+): Promise<{ charges: ChargeRows[]; fixedCharges: FixedChargeRows[] }> {
+  const how = { disableIdentityMap: detached, orderBy: { position: 'asc', id: 'asc' } } as const;
+  const isFormer = (some: readonly string[]) => ({ id: { $in: [...some] }, deletedAt: { $ne: null } });
+  const charges = ids.charges.length === 0 ? [] : await em.find(ChargeEntity, isFormer(ids.charges), how);
+  const fixed = ids.fixedCharges.length === 0 ? [] : await em.find(FixedChargeEntity, isFormer(ids.fixedCharges), how);
+  const metered = await withMetrics(em, charges, detached);
+  return {
+    charges: metered.filter(({ metric }) => metric.deletedAt == null),
+    fixedCharges: await withAddOns(em, fixed, detached),
+  };
+}
+
 async function withMetrics(em: EntityManager, charges: readonly ChargeRow[], detached: boolean): Promise<ChargeRows[]> {
   if (charges.length === 0) return [];
   const how = { disableIdentityMap: detached };

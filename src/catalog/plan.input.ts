@@ -1,11 +1,8 @@
 import { z } from 'zod';
 import { BILLING_INTERVALS } from '../domain/calendar/billing-calendar.js';
-import { cents, currency, decimalText, notYet, optionalLongText, optionalText, text } from '../platform/http/fields.js';
+import { cents, currency, notYet, optionalLongText, optionalText, text } from '../platform/http/fields.js';
 import { wrapped } from '../platform/http/request.pipe.js';
-import { chargeInput, commitmentInput, fixedChargeInput, taxCodes } from './charge.input.js';
-
-/** Longer trials than a century are slips of the finger. */
-const MAX_TRIAL_DAYS = 36_500;
+import { cascadeUpdates, chargeInput, commitmentInput, fixedChargeInput, taxCodes, trialDays } from './charge.input.js';
 
 const metadata = z
   .record(z.string().min(1).max(100), z.string().max(255).nullable())
@@ -19,7 +16,7 @@ const fields = {
   interval: z.enum(BILLING_INTERVALS),
   amount_cents: cents(),
   amount_currency: currency(),
-  trial_period: decimalText({ min: 0, max: MAX_TRIAL_DAYS }).nullish(),
+  trial_period: trialDays().nullish(),
   pay_in_advance: z.boolean().nullish(),
   bill_charges_monthly: z.boolean().nullish(),
   tax_codes: taxCodes.nullish(),
@@ -35,7 +32,7 @@ const fields = {
 export const createBody = wrapped('plan', z.object(fields).meta({ id: 'PlanCreateInput' }));
 export const updateBody = wrapped(
   'plan',
-  z.object(fields).partial().extend({ cascade_updates: z.boolean().nullish() }).meta({ id: 'PlanUpdateInput' }),
+  z.object(fields).partial().extend(cascadeUpdates).meta({ id: 'PlanUpdateInput' }),
 );
 
 export type PlanCreation = z.infer<typeof createBody>['plan'];

@@ -1,11 +1,13 @@
 import { z } from 'zod';
-import { type TaxRow, taxAnswer, taxesOf, taxJson } from '../organizations/index.js';
+import { taxAnswer, taxesOf, taxJson } from '../organizations/index.js';
 import { decimalString, isoSeconds, rateNumber } from '../platform/http/format.js';
+import type { ChargeFilterRow } from './charge-filter.entity.js';
 import { shownProperties } from './charge-terms.js';
+import type { ChargeRow } from './charge.entity.js';
 import type { MinimumCommitmentRow } from './minimum-commitment.entity.js';
 import type { ChargeRows, FixedChargeRows } from './plan-rows.js';
 import type { PlanView } from './plan-view.js';
-import type { PlanRow } from './plan.entity.js';
+import { ownId } from './subscription-plan.js';
 
 const properties = z.record(z.string(), z.unknown());
 
@@ -105,9 +107,10 @@ export const planAnswer = z
   .meta({ id: 'Plan' });
 
 /** The counters are kept for old clients and are always 0, as with Lago. */
-export function planJson({ plan, charges, fixedCharges, commitment, taxes }: PlanView): z.infer<typeof planAnswer> {
+export function planJson(view: PlanView): z.infer<typeof planAnswer> {
+  const { plan, commitment, taxes } = view;
   return {
-    lago_id: plan.id,
+    lago_id: shownId(view, plan.id),
     name: plan.name,
     invoice_display_name: plan.invoiceDisplayName ?? null,
     created_at: isoSeconds(plan.createdAt),
@@ -123,25 +126,22 @@ export function planJson({ plan, charges, fixedCharges, commitment, taxes }: Pla
     customers_count: 0,
     active_subscriptions_count: 0,
     draft_invoices_count: 0,
-    parent_id: null,
+    parent_id: parentId(view, plan.id),
     pending_deletion: false,
-    charges: charges.map((charge) => chargeJson(charge, taxes)),
-    fixed_charges: fixedCharges.map((fixedCharge) => fixedChargeJson(fixedCharge, taxes)),
+    charges: view.charges.map((charge) => chargeJson(view, charge)),
+    fixed_charges: view.fixedCharges.map((fixedCharge) => fixedChargeJson(view, fixedCharge)),
     entitlements: [],
     usage_thresholds: [],
     applicable_usage_thresholds: [],
     taxes: taxesOf(plan.taxCodes, taxes).map(taxJson),
-    minimum_commitment: commitment && commitmentJson(commitment, plan, taxes),
+    minimum_commitment: commitment && commitmentJson(view, commitment),
     metadata: plan.metadata ?? null,
   };
 }
 
-export function chargeJson(
-  { charge, metric, filters }: ChargeRows,
-  taxes: ReadonlyMap<string, TaxRow>,
-): z.infer<typeof chargeAnswer> {
+export function chargeJson(view: PlanView, { charge, metric, filters }: ChargeRows): z.infer<typeof chargeAnswer> {
   return {
-    lago_id: charge.id,
+    lago_id: shownId(view, charge.id),
     lago_billable_metric_id: charge.billableMetricId,
     code: charge.code,
     invoice_display_name: charge.invoiceDisplayName ?? null,
@@ -156,24 +156,32 @@ export function chargeJson(
     accepts_target_wallet: false,
     properties: shownProperties(charge.properties),
     applied_pricing_unit: null,
-    lago_parent_id: null,
-    filters: filters.map((filter) => ({
-      lago_id: filter.id,
-      charge_code: charge.code,
-      invoice_display_name: filter.invoiceDisplayName ?? null,
-      properties: shownProperties(filter.properties),
-      values: filter.values,
-    })),
-    taxes: taxesOf(charge.taxCodes, taxes).map(taxJson),
+    lago_parent_id: parentId(view, charge.id),
+    filters: filters.map((filter) => chargeFilterJson(view, charge, filter)),
+    taxes: taxesOf(charge.taxCodes, view.taxes).map(taxJson),
+  };
+}
+
+export function chargeFilterJson(
+  view: PlanView,
+  charge: ChargeRow,
+  filter: ChargeFilterRow,
+): z.infer<typeof chargeFilterAnswer> {
+  return {
+    lago_id: shownId(view, filter.id),
+    charge_code: charge.code,
+    invoice_display_name: filter.invoiceDisplayName ?? null,
+    properties: shownProperties(filter.properties),
+    values: filter.values,
   };
 }
 
 export function fixedChargeJson(
+  view: PlanView,
   { fixedCharge, addOn }: FixedChargeRows,
-  taxes: ReadonlyMap<string, TaxRow>,
 ): z.infer<typeof fixedChargeAnswer> {
   return {
-    lago_id: fixedCharge.id,
+    lago_id: shownId(view, fixedCharge.id),
     lago_add_on_id: addOn.id,
     code: fixedCharge.code,
     invoice_display_name: fixedCharge.invoiceDisplayName ?? null,
@@ -184,24 +192,28 @@ export function fixedChargeJson(
     prorated: fixedCharge.prorated,
     properties: fixedCharge.properties,
     units: decimalString(fixedCharge.units),
-    lago_parent_id: null,
-    taxes: taxesOf(fixedCharge.taxCodes, taxes).map(taxJson),
+    lago_parent_id: parentId(view, fixedCharge.id),
+    taxes: taxesOf(fixedCharge.taxCodes, view.taxes).map(taxJson),
   };
 }
 
-function commitmentJson(
-  commitment: MinimumCommitmentRow,
-  plan: PlanRow,
-  taxes: ReadonlyMap<string, TaxRow>,
-): z.infer<typeof commitmentAnswer> {
+function commitmentJson(view: PlanView, commitment: MinimumCommitmentRow): z.infer<typeof commitmentAnswer> {
   return {
-    lago_id: commitment.id,
-    plan_code: plan.code,
+    lago_id: shownId(view, commitment.id),
+    plan_code: view.plan.code,
     invoice_display_name: commitment.invoiceDisplayName ?? null,
     amount_cents: commitment.amountCents,
-    interval: plan.interval,
+    interval: view.plan.interval,
     created_at: isoSeconds(commitment.createdAt),
     updated_at: isoSeconds(commitment.updatedAt),
-    taxes: taxesOf(commitment.taxCodes, taxes).map(taxJson),
+    taxes: taxesOf(commitment.taxCodes, view.taxes).map(taxJson),
   };
+}
+
+function shownId({ ownedBy }: PlanView, id: string): string {
+  return ownedBy === null ? id : ownId(ownedBy, id);
+}
+
+function parentId({ ownedBy }: PlanView, id: string): string | null {
+  return ownedBy === null ? null : id;
 }

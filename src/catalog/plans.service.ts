@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { requireTaxes, type TaxRow, taxesByCode } from '../organizations/index.js';
 import { Database, type EntityManager } from '../platform/database/database.js';
-import { notFound, validationFailed } from '../platform/http/errors.js';
+import { validationFailed } from '../platform/http/errors.js';
 import { limits, type Page, type PageRequest } from '../platform/http/pagination.js';
 import { replaceCharges, type WriteContext } from './charge-writer.js';
 import { writeCommitment } from './commitment-writer.js';
 import { replaceFixedCharges } from './fixed-charge-writer.js';
+import { findPlan, type LivingSubscription, livingSubscriptions, meterGroups, PlanEditor } from './plan-editor.js';
 import { type PlanView, planViews } from './plan-view.js';
 import { PlanEntity, type PlanRow } from './plan.entity.js';
 import type { PlanChanges, PlanCreation } from './plan.input.js';
@@ -18,9 +19,10 @@ import { refuseChanges } from './refuse-changes.js';
 export class PlansService {
   constructor(
     private readonly database: Database,
+    private readonly editor: PlanEditor,
+    private readonly definitions: MetricDefinitions,
     private readonly subscriptions: SubscriptionsOfPlan,
     private readonly drafts: DraftsOfPlan,
-    private readonly definitions: MetricDefinitions,
   ) {}
 
   create(organizationId: string, input: PlanCreation): Promise<PlanView> {
@@ -44,8 +46,10 @@ export class PlansService {
       });
       applyFields(plan, input, taxes);
       await em.flush();
-      await writeParts(em, { plan, taxes, settled: false, definitions: this.definitions }, input);
-      return viewOf(em, plan);
+      await writeParts(em, { plan, taxes, settled: false, unitsAtOnce: new Set() }, input);
+      const view = await viewOf(em, plan);
+      await meterGroups(em, this.definitions, view);
+      return view;
     });
   }
 
@@ -69,24 +73,22 @@ export class PlansService {
     return this.database.tenant(organizationId, async (em) => viewOf(em, await findPlan(em, organizationId, code)));
   }
 
-  update(organizationId: string, code: string, input: PlanChanges): Promise<PlanView> {
-    return this.database.tenant(organizationId, async (em) => {
-      const plan = await findPlan(em, organizationId, code);
-      const settled = (await livingSubscriptions(em, plan.id)).length > 0;
+  async update(organizationId: string, code: string, input: PlanChanges): Promise<PlanView> {
+    const cascade = input.cascade_updates === true;
+    const { view } = await this.editor.edit(organizationId, code, { cascade }, async ({ em, context }) => {
+      const { plan, taxes, settled } = context;
       if (settled) refuseChanges(settledFields(plan), wantedFields(input));
       if (input.code !== undefined && input.code !== plan.code) await requireFreeCode(em, organizationId, input.code);
-      const taxes = await taxesByCode(em, organizationId);
       if (input.code !== undefined) plan.code = input.code;
       if (input.name !== undefined) plan.name = input.name;
       if (input.interval !== undefined) plan.interval = input.interval;
       if (input.amount_cents !== undefined) plan.amountCents = input.amount_cents;
       if (input.amount_currency !== undefined) plan.amountCurrency = input.amount_currency;
       applyFields(plan, input, taxes);
-      plan.updatedAt = new Date();
       await em.flush();
-      await writeParts(em, { plan, taxes, settled, definitions: this.definitions }, input);
-      return viewOf(em, plan);
+      await writeParts(em, context, input);
     });
+    return view;
   }
 
   /**
@@ -113,18 +115,6 @@ export class PlansService {
       await this.subscriptions.terminate(organizationId, external_id, { status, onTerminationInvoice: 'generate' });
     }
   }
-}
-
-interface LivingSubscription {
-  external_id: string;
-  status: 'active' | 'pending';
-}
-
-async function livingSubscriptions(em: EntityManager, planId: string): Promise<LivingSubscription[]> {
-  return em.execute<LivingSubscription[]>(
-    `select external_id, status from subscriptions where plan_id = ? and status in ('pending', 'active')`,
-    [planId],
-  );
 }
 
 /** What decides periods and currency stays as long as a subscription is on the plan. */
@@ -177,12 +167,6 @@ async function writeParts(em: EntityManager, context: WriteContext, input: PlanC
 async function viewOf(em: EntityManager, plan: PlanRow): Promise<PlanView> {
   const views = await planViews(em, plan.organizationId, [plan.id]);
   return views.get(plan.id)!;
-}
-
-async function findPlan(em: EntityManager, organizationId: string, code: string): Promise<PlanRow> {
-  const plan = await em.findOne(PlanEntity, { organizationId, code, deletedAt: null });
-  if (!plan) throw notFound('plan');
-  return plan;
 }
 
 async function requireFreeCode(em: EntityManager, organizationId: string, code: string): Promise<void> {

@@ -26,8 +26,12 @@ export abstract class ExpressionsOfEvents {
   abstract forget(organizationId: string): void;
 }
 
-/** What a deleted plan has billed so far is issued at once: nothing more can come to its drafts. */
+/** Documents that are not issued yet follow what becomes of their plan. */
 export abstract class DraftsOfPlan {
+  /** Drafts are computed again with the plan as it is; done in the background. */
+  abstract refreshDraftsOfPlan(organizationId: string, planId: string): Promise<void>;
+
+  /** What a deleted plan has billed so far is issued at once: nothing more can come to its drafts. */
   abstract finalizeDraftsOfPlan(organizationId: string, planId: string): Promise<void>;
 }
 
@@ -38,4 +42,27 @@ export abstract class SubscriptionsOfPlan {
     externalId: string,
     options: { status: 'active' | 'pending'; onTerminationInvoice: 'generate' },
   ): Promise<string>;
+}
+
+/** Another number of units of a fixed charge. */
+export interface UnitsChange {
+  readonly fixedChargeId: string;
+  /** Decimal text; null when the fixed charge was not there before. */
+  readonly from: string | null;
+  readonly to: string;
+  readonly atOnce: boolean;
+  readonly payInAdvance: boolean;
+}
+
+/** Units of fixed charges are dated: each subscription has them from an instant of its own clock and calendar on. */
+export abstract class FixedChargeUnits {
+  /**
+   * Within the transaction of the change: dates the new units of each of these living subscriptions, now or from its next
+   * period on. The answer is to be called once the transaction is committed: what was paid in advance is then billed.
+   */
+  abstract changed(
+    em: EntityManager,
+    organizationId: string,
+    changes: ReadonlyMap<string, readonly UnitsChange[]>,
+  ): Promise<() => Promise<void>>;
 }

@@ -13,6 +13,7 @@ import type { ChargeRow } from './charge.entity.js';
 import type { MinimumCommitmentRow } from './minimum-commitment.entity.js';
 import { type ChargeRows, type FixedChargeRows, type PlanRows, readPlanRows } from './plan-rows.js';
 import type { PlanRow } from './plan.entity.js';
+import { readSubscriptionPlans } from './subscription-plan.js';
 
 /** A plan as rating needs it, with the rows that documents show beside the prices. */
 export interface RatedPlan {
@@ -57,15 +58,12 @@ const cache = new Map<string, { readonly version: string; readonly plan: RatedPl
  * one small query tells: a plan with hundreds of prices is read and parsed once, not for every close and every look at usage.
  */
 export async function loadRatedPlan(em: EntityManager, planId: string): Promise<RatedPlan> {
-  const version = await versionOf(em, planId);
-  const cached = cache.get(planId);
-  if (cached !== undefined && cached.version === version) return cached.plan;
-  const plan = await readRatedPlan(em, planId);
-  cache.delete(planId);
-  cache.set(planId, { version, plan });
-  const [oldest] = cache.keys();
-  if (cache.size > CACHED_PLANS && oldest !== undefined) cache.delete(oldest);
-  return plan;
+  const { version } = await versionOf(em, planId, null);
+  return cached(planId, version, async () => {
+    const rows = (await readPlanRows(em, [planId], { detached: true })).get(planId);
+    invariant(rows, 'the plan of a subscription exists');
+    return ratedPlan(rows);
+  });
 }
 
 /** The plan of a subscription with the subscription's own terms laid over it: what everything that bills it goes by. */
@@ -73,35 +71,52 @@ export async function loadSubscriptionPlan(
   em: EntityManager,
   subscription: { readonly id: string; readonly planId: string },
 ): Promise<RatedPlan> {
-  return loadRatedPlan(em, subscription.planId);
+  const { version, terms } = await versionOf(em, subscription.planId, subscription.id);
+  // Subscriptions without terms of their own share one plan.
+  const key = terms === null ? subscription.planId : `${subscription.planId}/${subscription.id}`;
+  return cached(key, terms === null ? version : `${version}/${terms}`, async () => {
+    const plans = await readSubscriptionPlans(em, [subscription], { detached: true });
+    return ratedPlan(plans.get(subscription.id)!.rows);
+  });
+}
+
+async function cached(key: string, version: string, load: () => Promise<RatedPlan>): Promise<RatedPlan> {
+  const known = cache.get(key);
+  if (known !== undefined && known.version === version) return known.plan;
+  const plan = await load();
+  cache.delete(key);
+  cache.set(key, { version, plan });
+  const [oldest] = cache.keys();
+  if (cache.size > CACHED_PLANS && oldest !== undefined) cache.delete(oldest);
+  return plan;
 }
 
 // xmin names the transaction that wrote a row as it is: no writer can forget to count it up.
-async function versionOf(em: EntityManager, planId: string): Promise<string> {
-  const [row] = await em.execute<{ version: string }[]>(
+async function versionOf(
+  em: EntityManager,
+  planId: string,
+  subscriptionId: string | null,
+): Promise<{ version: string; terms: string | null }> {
+  const [row] = await em.execute<{ version: string; terms: string | null }[]>(
+    // Terms of its own may keep what the plan has no more.
     `select concat_ws('/', p.xmin::text,
        (select md5(string_agg(c.id::text || c.xmin::text || m.xmin::text, ',' order by c.id))
           from charges c join billable_metrics m on m.id = c.billable_metric_id
-         where c.plan_id = p.id and c.deleted_at is null),
+         where c.plan_id = p.id and (c.deleted_at is null or t.subscription_id is not null)),
        (select md5(string_agg(f.id::text || f.xmin::text, ',' order by f.id))
           from charge_filters f join charges c on c.id = f.charge_id
-         where c.plan_id = p.id and c.deleted_at is null),
+         where c.plan_id = p.id and (c.deleted_at is null or t.subscription_id is not null)),
        (select md5(string_agg(x.id::text || x.xmin::text || a.xmin::text, ',' order by x.id))
           from fixed_charges x join add_ons a on a.id = x.add_on_id
-         where x.plan_id = p.id and x.deleted_at is null),
-       (select x.xmin::text from minimum_commitments x where x.plan_id = p.id)) as version
-     from plans p where p.id = ?`,
-    [planId],
+         where x.plan_id = p.id and (x.deleted_at is null or t.subscription_id is not null)),
+       (select x.xmin::text from minimum_commitments x where x.plan_id = p.id)) as version,
+       t.xmin::text as terms
+     from plans p left join subscription_terms t on t.subscription_id = ?::uuid
+    where p.id = ?`,
+    [subscriptionId, planId],
   );
   invariant(row, 'the plan of a subscription exists');
-  return row.version;
-}
-
-async function readRatedPlan(em: EntityManager, planId: string): Promise<RatedPlan> {
-  // What is kept must not hang on this transaction's identity map.
-  const rows = (await readPlanRows(em, [planId], { detached: true })).get(planId);
-  invariant(rows, 'the plan of a subscription exists');
-  return ratedPlan(rows);
+  return row;
 }
 
 /** Parses the rows of a plan. Their prices were validated when they were written. */

@@ -26,6 +26,9 @@ export abstract class InvoiceCommands {
 
   abstract retryPayment(organizationId: string, invoiceId: string): Promise<void>;
 
+  /** The price of what they bill has changed: the drafts that have fees of the plan are computed again, in the background. */
+  abstract refreshDraftsOfPlan(organizationId: string, planId: string): Promise<void>;
+
   /** A deleted plan bills nothing any more: the drafts that have its fees are issued at once. */
   abstract finalizeDraftsOfPlan(organizationId: string, planId: string): Promise<void>;
 

@@ -25,6 +25,7 @@ import { loadBillingContext } from '../invoicing/billing-context.js';
 import { storeInvoiceDue } from '../invoicing/invoice-due.js';
 import { InvoiceEntity, type InvoiceRow } from '../invoicing/invoice.entity.js';
 import { InvoiceCommands, type VoidCredit } from '../invoicing/ports.js';
+import type { LateUsageNotifier } from '../metering/index.js';
 import type { Config } from '../platform/config.js';
 import type { Database } from '../platform/database/database.js';
 import { type ErrorCode, HttpProblem, methodNotAllowed, notFound, unavailable } from '../platform/http/errors.js';
@@ -41,7 +42,7 @@ export class TemporalInvoiceCommands extends InvoiceCommands {
   constructor(
     private readonly client: Client,
     private readonly database: Database,
-    private readonly waker: Waker,
+    private readonly waker: Waker & LateUsageNotifier,
     private readonly config: Pick<Config, 'temporalTaskQueue'>,
   ) {
     super();
@@ -95,6 +96,23 @@ export class TemporalInvoiceCommands extends InvoiceCommands {
       return stored;
     });
     await this.waker.wake(moments);
+  }
+
+  async refreshDraftsOfPlan(organizationId: string, planId: string): Promise<void> {
+    const drafts = await this.database.tenant(organizationId, async (em) => {
+      const periods = await em.find(BillingPeriodEntity, { planId, invoiceId: { $ne: null } });
+      const invoiceIds = [...new Set(periods.flatMap(({ invoiceId }) => invoiceId ?? []))];
+      const open = await em.find(InvoiceEntity, { id: { $in: invoiceIds }, status: 'draft' });
+      const isOpen = new Set(open.map(({ id }) => id));
+      return periods.filter(({ invoiceId }) => isOpen.delete(invoiceId ?? ''));
+    });
+    try {
+      await this.waker.notify(
+        drafts.map(({ id, invoiceId }) => ({ organizationId, billingPeriodId: id, invoiceId: invoiceId ?? null })),
+      );
+    } catch {
+      // A draft that hears of nothing is computed again when it is issued, at the latest.
+    }
   }
 
   async graceChanged(organizationId: string, customerId: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { loadRatedPlan, loadSubscriptionPlan, type RatedPlan } from '../catalog/rated-plan.js';
+import { loadSubscriptionPlan, type RatedPlan } from '../catalog/rated-plan.js';
+import { SubscriptionTermsEntity } from '../catalog/subscription-terms.entity.js';
 import { isUpgrade } from '../domain/catalog/plan.js';
 import type { DueMomentRow } from '../due-moments/due-moment.entity.js';
 import type { EntityManager } from '../platform/database/database.js';
@@ -16,10 +17,19 @@ export interface Commanded {
   readonly due: readonly DueMomentRow[];
 }
 
+/** The plan that is asked for, with terms of its own that are agreed on already. */
+export interface NextPlan {
+  readonly plan: RatedPlan;
+  readonly hasTerms: boolean;
+  /** Gives the subscription that is made its terms; to be called once it is stored. */
+  readonly store: (em: EntityManager, subscriptionId: string) => Promise<void>;
+}
+
 /**
  * Another plan for a life that goes on (lago-api.md 2.6). One that costs as much or more in a year takes over at once, a
  * cheaper one when the next period begins; until then it waits as a pending subscription, and another change replaces it.
  * Not started yet, a subscription just changes its plan.
+ * The same plan with terms of its own is another plan; without, asking for it again changes nothing.
  *
  * What both plans owe is billed by one step, the `plan_change` of the old one's workflow.
  */
@@ -27,32 +37,33 @@ export async function changePlan(
   em: EntityManager,
   life: Life,
   current: SubscriptionRow,
-  planId: string,
+  asked: NextPlan,
   input: CreateSubscription,
   household: Household,
 ): Promise<Commanded> {
-  if (current.planId === planId) return { id: current.id, due: [] };
-  const plan = await loadRatedPlan(em, planId);
-  if (current.status === 'pending') return inPlace(em, current, plan, input, household);
+  const { plan, hasTerms } = asked;
+  const planId = plan.row.id;
+  if (current.planId === planId && !hasTerms) return { id: current.id, due: [] };
+  if (current.status === 'pending') return inPlace(em, current, asked, input, household);
   // Asked for twice, a change that waits already goes on waiting.
-  if (life.pending?.planId === planId && input.endingAt === undefined) return { id: current.id, due: [] };
+  if (life.pending?.planId === planId && input.endingAt === undefined && !hasTerms) return { id: current.id, due: [] };
   const old = await loadSubscriptionPlan(em, current);
   await cancelSuccessor(em, life, current, household);
   return isUpgrade(old.plan, plan.plan)
-    ? atOnce(em, life, { current, old, plan }, input, household)
-    : atNextPeriod(em, life, { current, old, plan }, input, household);
+    ? atOnce(em, life, { current, old, asked }, input, household)
+    : atNextPeriod(em, life, { current, old, asked }, input, household);
 }
 
 interface Change {
   readonly current: SubscriptionRow;
   readonly old: RatedPlan;
-  readonly plan: RatedPlan;
+  readonly asked: NextPlan;
 }
 
 async function inPlace(
   em: EntityManager,
   current: SubscriptionRow,
-  plan: RatedPlan,
+  { plan, store }: NextPlan,
   input: CreateSubscription,
   household: Household,
 ): Promise<Commanded> {
@@ -60,13 +71,15 @@ async function inPlace(
   current.name = input.name ?? current.name ?? null;
   current.updatedAt = household.now;
   await em.flush();
+  await em.nativeDelete(SubscriptionTermsEntity, { subscriptionId: current.id });
+  await store(em, current.id);
   return { id: current.id, due: await scheduleNext(em, current, plan, household) };
 }
 
 async function atOnce(
   em: EntityManager,
   life: Life,
-  { current, old, plan }: Change,
+  { current, old, asked }: Change,
   input: CreateSubscription,
   household: Household,
 ): Promise<Commanded> {
@@ -76,27 +89,30 @@ async function atOnce(
   current.nextPlanAt = at;
   current.nextPlanAtOnce = true;
   await em.flush();
-  const next = successor(em, life, current, plan, { ...input, endingAt }, household);
-  begin(next, plan, life.all, at, household.now);
+  const next = successor(em, life, current, asked.plan, { ...input, endingAt }, household);
+  begin(next, asked.plan, life.all, at, household.now);
   await em.flush();
+  await asked.store(em, next.id);
   const due = await scheduleNext(em, current, old, household);
-  return { id: next.id, due: [...due, ...(await scheduleNext(em, next, plan, household))] };
+  return { id: next.id, due: [...due, ...(await scheduleNext(em, next, asked.plan, household))] };
 }
 
 async function atNextPeriod(
   em: EntityManager,
   life: Life,
-  { current, old, plan }: Change,
+  { current, old, asked }: Change,
   input: CreateSubscription,
   household: Household,
 ): Promise<Commanded> {
   const { now, zone } = household;
   const at = nextPeriodStart(current, old.plan, zone, now);
-  successor(em, life, current, plan, { ...input, endingAt: endOfSuccessor(input, current, at, zone) }, household);
+  const endingAt = endOfSuccessor(input, current, at, zone);
+  const next = successor(em, life, current, asked.plan, { ...input, endingAt }, household);
   current.nextPlanAt = at;
   current.nextPlanAtOnce = false;
   current.updatedAt = now;
   await em.flush();
+  await asked.store(em, next.id);
   return { id: current.id, due: await scheduleNext(em, current, old, household) };
 }
 

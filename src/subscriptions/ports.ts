@@ -1,3 +1,7 @@
+import type { PlanOverrides } from '../catalog/charge.input.js';
+import type { PlanRows } from '../catalog/plan-rows.js';
+import type { PlanView } from '../catalog/plan-view.js';
+import type { TaxRow } from '../organizations/index.js';
 import type { TerminationCredit } from './subscription.entity.js';
 
 /** What `POST /subscriptions` asks for, read and checked for form; the service checks it against the catalog. */
@@ -11,6 +15,8 @@ export interface CreateSubscription {
   readonly subscriptionAt: Date | null;
   /** Left undefined by a change of plan: the end that was agreed on stays. */
   readonly endingAt?: Date | null;
+  /** Terms of its own, different from the plan's. */
+  readonly planOverrides?: PlanOverrides;
 }
 
 /** Fields left undefined stay as they are; null clears. */
@@ -21,12 +27,20 @@ export interface UpdateSubscription {
   readonly subscriptionAt?: Date;
   readonly onTerminationCreditNote?: TerminationCredit | null;
   readonly onTerminationInvoice?: 'generate' | 'skip';
+  readonly planOverrides?: PlanOverrides;
 }
 
 /** Left undefined: what the subscription says already, else `credit` (paid in advance) and `generate`. */
 export interface TerminationOptions {
   readonly onTerminationCreditNote?: TerminationCredit;
   readonly onTerminationInvoice?: 'generate' | 'skip';
+}
+
+/** A change of a subscription's own terms, as a function of the plan as it has it. */
+export interface TermsChange {
+  readonly work: (rows: PlanRows, taxes: ReadonlyMap<string, TaxRow>, subscriptionId: string) => PlanRows;
+  /** Fixed charges whose units do not wait for the next period. */
+  readonly atOnce?: (rows: PlanRows, subscriptionId: string) => ReadonlySet<string>;
 }
 
 export type SubscriptionStatus = 'pending' | 'active' | 'terminated' | 'canceled';
@@ -51,6 +65,14 @@ export abstract class SubscriptionsService {
     status: SubscriptionStatus,
     changes: UpdateSubscription,
   ): Promise<string>;
+
+  /** Terms of its own for a living subscription. The answer is the plan as it has it now. */
+  abstract changeTerms(
+    organizationId: string,
+    externalId: string,
+    status: 'active' | 'pending',
+    change: TermsChange,
+  ): Promise<PlanView>;
 
   abstract terminate(organizationId: string, externalId: string, options: TerminateSubscription): Promise<string>;
 

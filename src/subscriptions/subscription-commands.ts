@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { PlanEntity, type PlanRow } from '../catalog/plan.entity.js';
+import { lockPlan } from '../catalog/plan-editor.js';
+import type { PlanView } from '../catalog/plan-view.js';
+import { PlanEntity } from '../catalog/plan.entity.js';
 import { loadRatedPlan, loadSubscriptionPlan } from '../catalog/rated-plan.js';
+import type { SubscriptionTerms, TermsChanged } from '../catalog/subscription-terms.js';
 import { CustomerEntity, type CustomerRow } from '../customers/customer.entity.js';
 import { newCustomer } from '../customers/new-customer.js';
 import type { DueMomentRow } from '../due-moments/due-moment.entity.js';
@@ -8,14 +11,16 @@ import type { Waker } from '../due-moments/due-moments.js';
 import type { Database, EntityManager } from '../platform/database/database.js';
 import { notFound, validationFailed } from '../platform/http/errors.js';
 import { presentOn } from '../test-clocks/clock-time.js';
+import { changeUnits } from './fixed-charge-units.js';
 import { clampedStart, type Life, lockedLife } from './life.js';
 import { endInstant, firstStart, trialEnd } from './lifecycle.js';
-import { cancelSuccessor, changePlan, type Commanded, startOfSecond, takeOver } from './plan-change.js';
+import { cancelSuccessor, changePlan, type Commanded, type NextPlan, startOfSecond, takeOver } from './plan-change.js';
 import {
   type CreateSubscription,
   SubscriptionsService,
   type SubscriptionStatus,
   type TerminateSubscription,
+  type TermsChange,
   type TerminationOptions,
   type UpdateSubscription,
 } from './ports.js';
@@ -30,12 +35,13 @@ export class SubscriptionCommands extends SubscriptionsService {
   constructor(
     private readonly database: Database,
     private readonly waker: Waker,
+    private readonly terms: SubscriptionTerms,
   ) {
     super();
   }
 
   create(organizationId: string, input: CreateSubscription): Promise<string> {
-    return this.command(organizationId, (em) => createSubscription(em, organizationId, input));
+    return this.command(organizationId, (em) => createSubscription(em, this.terms, organizationId, input));
   }
 
   update(
@@ -44,7 +50,63 @@ export class SubscriptionCommands extends SubscriptionsService {
     status: SubscriptionStatus,
     changes: UpdateSubscription,
   ): Promise<string> {
-    return this.command(organizationId, (em) => updateSubscription(em, organizationId, externalId, status, changes));
+    return this.command(organizationId, async (em) => {
+      const { planOverrides } = changes;
+      if (planOverrides === undefined) return updateSubscription(em, organizationId, externalId, status, changes);
+      const { subscription, household, due } = await this.ownTerms(em, organizationId, externalId, status, (on) =>
+        this.terms.override(em, on, planOverrides),
+      );
+      const { currency } = (await loadSubscriptionPlan(em, subscription)).plan;
+      if (household.customer.currency !== currency) throw currencyMismatch();
+      const updated = await updateSubscription(em, organizationId, externalId, status, changes);
+      return { id: updated.id, due: updated.due.length > 0 ? updated.due : due };
+    });
+  }
+
+  async changeTerms(
+    organizationId: string,
+    externalId: string,
+    status: 'active' | 'pending',
+    { work, atOnce }: TermsChange,
+  ): Promise<PlanView> {
+    const { view, due } = await this.database.tenant(organizationId, (em) =>
+      this.ownTerms(em, organizationId, externalId, status, (on) =>
+        this.terms.change(
+          em,
+          on,
+          (rows, taxes) => work(rows, taxes, on.id),
+          (rows) => atOnce?.(rows, on.id) ?? new Set(),
+        ),
+      ),
+    );
+    await this.waker.wake(due);
+    return view;
+  }
+
+  // The plan is locked before the life, as an edit of the plan does with those who are on it.
+  private async ownTerms(
+    em: EntityManager,
+    organizationId: string,
+    externalId: string,
+    status: SubscriptionStatus,
+    change: (subscription: SubscriptionRow) => Promise<TermsChanged>,
+  ) {
+    if (status !== 'active' && status !== 'pending') throw notFound('subscription');
+    const named = { organizationId, externalId, status };
+    const found = await em.findOne(SubscriptionEntity, named, { orderBy: { ordinal: 'desc' } });
+    if (found === null) throw notFound('subscription');
+    const { planId } = found;
+    await lockPlan(em, planId);
+    const life = await lockedLife(em, organizationId, externalId);
+    const subscription = life.all.findLast((one) => one.status === status && one.planId === planId);
+    if (subscription === undefined) throw notFound('subscription');
+    const household = await householdOf(em, subscription);
+    const { view, units } = await change(subscription);
+    const billed = await changeUnits(em, subscription, household, units);
+    // Its trial or its first bill may be others now.
+    const plan = await loadSubscriptionPlan(em, subscription);
+    const due = billed.length > 0 ? billed : await scheduleNext(em, subscription, plan, household);
+    return { subscription, household, view, due };
   }
 
   terminate(organizationId: string, externalId: string, options: TerminateSubscription): Promise<string> {
@@ -92,12 +154,13 @@ export class SubscriptionCommands extends SubscriptionsService {
 
 async function createSubscription(
   em: EntityManager,
+  terms: SubscriptionTerms,
   organizationId: string,
   input: CreateSubscription,
 ): Promise<Commanded> {
-  const plan = await em.findOne(PlanEntity, { organizationId, code: input.planCode, deletedAt: null });
-  if (plan === null) throw notFound('plan');
-  const customer = await customerFor(em, organizationId, input.externalCustomerId, plan);
+  const asked = await planAskedFor(em, terms, organizationId, input);
+  const { currency } = asked.plan.plan;
+  const customer = await customerFor(em, organizationId, input.externalCustomerId, currency);
   const zone = await zoneOf(em, organizationId, customer);
   const household = { customer, zone, now: await presentOn(em, customer.testClockId) };
   const before = await lockedLife(em, organizationId, input.externalId);
@@ -110,16 +173,31 @@ async function createSubscription(
   const current = life.active ?? life.pending;
   const commanded =
     current === null
-      ? await startLife(em, organizationId, life, plan, input, household)
-      : await changePlan(em, life, current, plan.id, input, household);
+      ? await startLife(em, organizationId, life, asked, input, household)
+      : await changePlan(em, life, current, asked, input, household);
   return { id: commanded.id, due: [...due, ...commanded.due] };
+}
+
+async function planAskedFor(
+  em: EntityManager,
+  terms: SubscriptionTerms,
+  organizationId: string,
+  { planCode, planOverrides }: CreateSubscription,
+): Promise<NextPlan> {
+  const row = await em.findOne(PlanEntity, { organizationId, code: planCode, deletedAt: null });
+  if (row === null) throw notFound('plan');
+  if (planOverrides === undefined) {
+    return { plan: await loadRatedPlan(em, row.id), hasTerms: false, store: () => Promise.resolve() };
+  }
+  const agreed = await terms.agree(em, organizationId, row.id, planOverrides);
+  return { plan: agreed.plan, hasTerms: true, store: (tx, subscriptionId) => terms.store(tx, subscriptionId, agreed) };
 }
 
 async function startLife(
   em: EntityManager,
   organizationId: string,
   { all: former }: Life,
-  plan: PlanRow,
+  { plan, store }: NextPlan,
   input: CreateSubscription,
   household: Household,
 ): Promise<Commanded> {
@@ -129,7 +207,6 @@ async function startLife(
   if (input.endingAt != null && endInstant(input.endingAt, zone) <= subscriptionAt.getTime()) {
     throw validationFailed({ ending_at: ['invalid_date'] });
   }
-  const rated = await loadRatedPlan(em, plan.id);
   const startedAt = subscriptionAt.getTime() <= now.getTime() ? clampedStart(subscriptionAt, former) : null;
   const subscription = em.create(SubscriptionEntity, {
     id: randomUUID(),
@@ -137,37 +214,40 @@ async function startLife(
     customerId: customer.id,
     externalId: input.externalId,
     ordinal: Math.max(0, ...former.map((one) => one.ordinal)) + 1,
-    planId: plan.id,
+    planId: plan.row.id,
     name: input.name,
     status: startedAt === null ? 'pending' : 'active',
     billingTime: input.billingTime,
     subscriptionAt,
     startedAt,
     endingAt: input.endingAt ?? null,
-    trialEndsAt: startedAt === null ? null : trialEnd(firstStart(former) ?? startedAt, rated.plan.trialDays),
+    trialEndsAt: startedAt === null ? null : trialEnd(firstStart(former) ?? startedAt, plan.plan.trialDays),
     nextPlanAtOnce: false,
     onTerminationInvoice: 'generate',
     createdAt: now,
     updatedAt: now,
   });
   await em.flush();
-  return { id: subscription.id, due: await scheduleNext(em, subscription, rated, household) };
+  await store(em, subscription.id);
+  return { id: subscription.id, due: await scheduleNext(em, subscription, plan, household) };
 }
 
 async function customerFor(
   em: EntityManager,
   organizationId: string,
   externalId: string,
-  plan: PlanRow,
+  currency: string,
 ): Promise<CustomerRow> {
   const known = await em.findOne(CustomerEntity, { organizationId, externalId, deletedAt: null });
   const customer = known ?? (await newCustomer(em, organizationId, externalId));
-  if (customer.currency != null && customer.currency !== plan.amountCurrency) {
-    throw validationFailed({ currency: ['currencies_does_not_match'] });
-  }
-  customer.currency = plan.amountCurrency;
+  if (customer.currency != null && customer.currency !== currency) throw currencyMismatch();
+  customer.currency = currency;
   await em.flush();
   return customer;
+}
+
+function currencyMismatch() {
+  return validationFailed({ currency: ['currencies_does_not_match'] });
 }
 
 async function updateSubscription(

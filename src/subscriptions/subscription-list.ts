@@ -15,13 +15,17 @@ export async function listSubscriptionIds(
   if (query.external_customer_id !== undefined) conditions.push(['c.external_id = ?', [query.external_customer_id]]);
   if (query.external_id !== undefined) conditions.push(['s.external_id = ?', [query.external_id]]);
   if (query.plan_code !== undefined) conditions.push(['p.code = ?', [query.plan_code]]);
-  if (query.currency !== undefined) conditions.push(['p.amount_currency = ?', [query.currency]]);
-  // No subscription has a plan of its own, and there is one billing entity, called default.
-  if (query.overridden === true) conditions.push(['false', []]);
+  if (query.currency !== undefined)
+    conditions.push([`coalesce(t.difference->'plan'->>'amountCurrency', p.amount_currency) = ?`, [query.currency]]);
+  if (query.overridden !== undefined) {
+    conditions.push([`t.subscription_id is ${query.overridden ? 'not null' : 'null'}`, []]);
+  }
+  // There is one billing entity, called default.
   if (query.billing_entity_codes !== undefined && !query.billing_entity_codes.includes('default')) {
     conditions.push(['false', []]);
   }
   const from = `subscriptions s join customers c on c.id = s.customer_id join plans p on p.id = s.plan_id
+     left join subscription_terms t on t.subscription_id = s.id
      where ${conditions.map(([sql]) => sql).join(' and ')}`;
   const params = conditions.flatMap(([, values]) => values);
   const rows = await em.execute<{ id: string }[]>(

@@ -1,4 +1,4 @@
-import { type PlanView, planViews } from '../catalog/index.js';
+import { type PlanView, subscriptionPlanViews } from '../catalog/index.js';
 import { PlanEntity } from '../catalog/plan.entity.js';
 import { type CustomerView, customerViews } from '../customers/index.js';
 import type { EntityManager } from '../platform/database/database.js';
@@ -30,11 +30,7 @@ export async function subscriptionViews(
 ): Promise<Map<string, SubscriptionView>> {
   const ids = [...new Set(subscriptionIds)];
   const subscriptions = await em.find(SubscriptionEntity, { organizationId, id: { $in: ids } });
-  const plans = await planViews(
-    em,
-    organizationId,
-    subscriptions.map(({ planId }) => planId),
-  );
+  const plans = await subscriptionPlanViews(em, organizationId, subscriptions);
   const customers = await customerViews(
     em,
     organizationId,
@@ -47,7 +43,7 @@ export async function subscriptionViews(
       subscription.id,
       {
         subscription,
-        plan: plans.get(subscription.planId)!,
+        plan: plans.get(subscription.id)!,
         customer: customers.get(subscription.customerId)!,
         previous: neighbours.byId.get(subscription.previousSubscriptionId ?? '') ?? null,
         next: neighbours.byPrevious.get(subscription.id) ?? null,

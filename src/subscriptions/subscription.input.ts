@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { planOverridesInput } from '../catalog/charge.input.js';
 import { BILLING_TIMES } from '../domain/calendar/billing-calendar.js';
 import { currency, dateTime, notYet, optionalText, text } from '../platform/http/fields.js';
 import { pageQuery } from '../platform/http/pagination.js';
@@ -10,7 +11,7 @@ const TERMINATION_INVOICES = ['generate', 'skip'] as const;
 
 /** Options of Lago that change what is billed and are not here yet: refused by name. */
 const options = {
-  plan_overrides: notYet(),
+  plan_overrides: planOverridesInput.nullish(),
   progressive_billing_disabled: notYet(false),
   consolidate_invoice: notYet(true),
   purchase_order_number: notYet(''),

@@ -1,6 +1,7 @@
 import { Body, Controller, Param, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { z } from 'zod';
+import type { PlanOverrides } from '../catalog/charge.input.js';
 import { findCustomer } from '../customers/index.js';
 import { type AuthenticatedOrganization, Organization } from '../organizations/index.js';
 import { Database, type EntityManager } from '../platform/database/database.js';
@@ -42,6 +43,7 @@ export class SubscriptionsController {
       billingTime: input.billing_time ?? 'calendar',
       subscriptionAt: input.subscription_at ?? null,
       ...(input.ending_at !== undefined && { endingAt: input.ending_at }),
+      ...(isGiven(input.plan_overrides) && { planOverrides: input.plan_overrides }),
     });
     return this.answer(organizationId, id);
   }
@@ -95,6 +97,7 @@ export class SubscriptionsController {
         onTerminationCreditNote: input.on_termination_credit_note,
       }),
       ...(input.on_termination_invoice != null && { onTerminationInvoice: input.on_termination_invoice }),
+      ...(isGiven(input.plan_overrides) && { planOverrides: input.plan_overrides }),
     });
     return this.answer(organizationId, id);
   }
@@ -122,6 +125,11 @@ export class SubscriptionsController {
     if (!view) throw notFound('subscription');
     return { subscription: subscriptionJson(view) };
   }
+}
+
+/** `{}` asks for nothing. */
+function isGiven(overrides: PlanOverrides | null | undefined): overrides is PlanOverrides {
+  return overrides != null && Object.keys(overrides).length > 0;
 }
 
 async function page(em: EntityManager, organizationId: string, query: SubscriptionListQuery, customerId?: string) {

@@ -11,6 +11,8 @@ import { MetricDefinitions, UsageReader } from '../../src/metering/index.js';
 import { ApiKeys } from '../../src/organizations/index.js';
 import { loadConfig } from '../../src/platform/config.js';
 import { Database } from '../../src/platform/database/database.js';
+import { SubscriptionTerms } from '../../src/catalog/subscription-terms.js';
+import { FixedChargeUnitsOfSubscriptions } from '../../src/subscriptions/fixed-charge-units.js';
 import { SubscriptionCommands } from '../../src/subscriptions/subscription-commands.js';
 import { ClockStarter, TestClocks } from '../../src/test-clocks/test-clocks.service.js';
 import { testDatabase } from '../system/servers.js';
@@ -44,6 +46,7 @@ export class RecordedInvoiceCommands extends InvoiceCommands {
   retryPayment = (organizationId: string, id: string) => this.record('retryPayment', organizationId, id);
   setPaymentStatus = (organizationId: string, id: string) => this.record('setPaymentStatus', organizationId, id);
   graceChanged = (organizationId: string, id: string) => this.record('graceChanged', organizationId, id);
+  refreshDraftsOfPlan = (organizationId: string, id: string) => this.record('refreshDraftsOfPlan', organizationId, id);
   finalizeDraftsOfPlan = (organizationId: string, id: string) =>
     this.record('finalizeDraftsOfPlan', organizationId, id);
 
@@ -75,6 +78,7 @@ export class ApiHarness {
     const database = await Database.connect(url, entities);
     const config = loadConfig({ DATABASE_URL: url, NATS_URL: 'nats://unused', TEMPORAL_ADDRESS: 'unused' });
     const commands = new RecordedInvoiceCommands();
+    const [definitions, waker] = [new MetricDefinitions(), new SilentWaker()];
     const app = await createApi(
       {
         config,
@@ -82,9 +86,10 @@ export class ApiHarness {
         database,
         apiKeys: new ApiKeys(database),
         probes: [],
-        metricDefinitions: new MetricDefinitions(),
+        metricDefinitions: definitions,
+        subscriptions: new SubscriptionCommands(database, waker, new SubscriptionTerms(definitions)),
+        fixedChargeUnits: new FixedChargeUnitsOfSubscriptions(waker),
         expressions: new EventExpressions(database),
-        subscriptions: new SubscriptionCommands(database, new SilentWaker()),
         invoiceCommands: commands,
         currentUsage: new CurrentUsageService(database, new UsageReader()),
         testClocks: new TestClocks(database, new SilentClockStarter()),

@@ -64,10 +64,18 @@ function postgresProblem(error: object): HttpProblem | null {
   return null;
 }
 
-/** `Key (organization_id, code)=(…) already exists.` names the field last. */
+/**
+ * `Key (organization_id, code)=(…) already exists.` names the field last. Under row-level security Postgres keeps that to
+ * itself and tells only the index, which ends in the field's name.
+ */
 function uniqueFieldOf(error: object): string {
-  const match = /^Key \(([^)]*)\)=/.exec(String((error as { detail?: unknown }).detail ?? ''));
-  return match?.[1]?.split(',').at(-1)?.trim() ?? 'base';
+  const { detail, constraint } = error as { detail?: unknown; constraint?: unknown };
+  const named = /^Key \(([^)]*)\)=/
+    .exec(isText(detail) ? detail : '')?.[1]
+    ?.split(',')
+    .at(-1)
+    ?.trim();
+  return named ?? /_(code|external_id)(_key)?$/.exec(isText(constraint) ? constraint : '')?.[1] ?? 'base';
 }
 
 const REFUSED = new Set([

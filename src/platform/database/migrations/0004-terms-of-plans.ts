@@ -1,6 +1,6 @@
 import { Migration } from '@mikro-orm/migrations';
 
-/** Add-ons, the fixed charges that are priced by them, minimum commitments, and the dated units of each subscription. */
+/** Add-ons, the fixed charges that are priced by them, minimum commitments, the dated units of each subscription and its own terms. */
 export class TermsOfPlans extends Migration {
   override name = '0004-terms-of-plans';
 
@@ -68,7 +68,22 @@ export class TermsOfPlans extends Migration {
     this.addSql(`
       create index fixed_charge_unit_changes_subscription
         on fixed_charge_unit_changes (subscription_id, fixed_charge_id, effective_at)`);
-    for (const table of ['add_ons', 'fixed_charges', 'minimum_commitments', 'fixed_charge_unit_changes']) {
+    this.addSql(`
+      create table subscription_terms (
+        subscription_id uuid primary key references subscriptions,
+        organization_id uuid not null references organizations,
+        /* What differs from the plan and nothing else, see catalog/plan-difference. */
+        difference jsonb not null,
+        created_at timestamptz(3) not null,
+        updated_at timestamptz(3) not null
+      )`);
+    for (const table of [
+      'add_ons',
+      'fixed_charges',
+      'minimum_commitments',
+      'fixed_charge_unit_changes',
+      'subscription_terms',
+    ]) {
       this.addSql(`alter table ${table} enable row level security`);
       this.addSql(
         `create policy ${table}_tenant on ${table} to billow_tenant ` +
