@@ -1,4 +1,5 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
+import type { StoredBoundaries, StoredSpans } from './billing-spans.js';
 
 /** One step of a subscription's billing: the half-open ranges billed in it and the cutoff they were metered at. */
 export const BillingPeriodEntity = defineEntity({
@@ -22,6 +23,9 @@ export const BillingPeriodEntity = defineEntity({
     chargesToAt: p.datetime(3).nullable(),
     fixedChargesFromAt: p.datetime(3).nullable(),
     fixedChargesToAt: p.datetime(3).nullable(),
+    spans: p.json<StoredSpans>().nullable(),
+    shown: p.json<StoredBoundaries>().nullable(),
+    movedMetricIds: p.array().default([]),
     periodDays: p.integer(),
     trialEndsAt: p.datetime(3).nullable(),
     partition: p.integer(),

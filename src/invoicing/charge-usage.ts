@@ -52,9 +52,35 @@ export async function rateUsage(
   range: UsageRange,
 ): Promise<RatedUsage[]> {
   const charges = plan.charges.filter(({ charge }) => !charge.payInAdvance);
+  return rateCharges(em, reader, plan, charges, range);
+}
+
+/**
+ * Rates what there is at the start of a period of the recurring metrics that are paid in advance, for all of that period:
+ * nothing is weighted by time.
+ */
+export async function rateRenewals(
+  em: EntityManager,
+  reader: UsageReader,
+  plan: RatedPlan,
+  period: UsageRange,
+): Promise<RatedUsage[]> {
+  const recurring = plan.charges.filter(({ charge }) => charge.payInAdvance && charge.metric.recurring);
+  return rateCharges(em, reader, plan, recurring, { ...period, to: period.from }, { weighed: false });
+}
+
+async function rateCharges(
+  em: EntityManager,
+  reader: UsageReader,
+  plan: RatedPlan,
+  charges: readonly RatedCharge[],
+  range: UsageRange,
+  { weighed }: { readonly weighed: boolean } = { weighed: true },
+): Promise<RatedUsage[]> {
+  if (charges.length === 0) return [];
   const requests = charges.map(({ charge }) => ({
     metric: charge.metric,
-    prorated: charge.prorated,
+    prorated: weighed && charge.prorated,
     sliceOf: (dimensions: Dimensions) => chargeSlice(charge, dimensions).key,
   }));
   const metered = await reader.slices(em, range, requests);

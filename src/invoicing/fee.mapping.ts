@@ -69,19 +69,21 @@ export interface FeeView {
   readonly fee: FeeRow;
   readonly customer: CustomerRow;
   readonly externalSubscriptionId: string | null;
+  /** The fee that makes up what is missing to this charge's minimum. */
+  readonly trueUpFeeId: string | null;
 }
 
-export function feeJson({ fee, customer, externalSubscriptionId }: FeeView): z.infer<typeof feeAnswer> {
+export function feeJson({ fee, customer, externalSubscriptionId, trueUpFeeId }: FeeView): z.infer<typeof feeAnswer> {
   const createdAt = isoSeconds(fee.createdAt);
   const preciseTotal = new Decimal(fee.preciseAmount).plus(fee.taxesPreciseAmount);
   return {
     lago_id: fee.id,
     lago_charge_id: fee.chargeId ?? null,
     lago_charge_filter_id: fee.chargeFilterId ?? null,
-    lago_fixed_charge_id: null,
+    lago_fixed_charge_id: fee.fixedChargeId ?? null,
     lago_invoice_id: fee.invoiceId ?? null,
-    lago_true_up_fee_id: null,
-    lago_true_up_parent_fee_id: null,
+    lago_true_up_fee_id: trueUpFeeId,
+    lago_true_up_parent_fee_id: fee.trueUpParentFeeId ?? null,
     lago_original_fee_id: null,
     lago_subscription_id: fee.subscriptionId ?? null,
     external_subscription_id: externalSubscriptionId,

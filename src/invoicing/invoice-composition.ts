@@ -13,7 +13,7 @@ import { CreditNoteEntity } from './credit-note.entity.js';
 import { issueCreditNote } from './credit-note-writer.js';
 import { payFromCreditNotes } from './credit-use.js';
 import { lockCustomer } from './customer-lock.js';
-import { appliedTax } from './fee-computation.js';
+import { appliedTax } from './fee-line.js';
 import { FeeEntity, type FeeRow } from './fee.entity.js';
 import { InvoiceEntity, type InvoiceRow } from './invoice.entity.js';
 import { SubscriptionEntity } from '../subscriptions/subscription.entity.js';
@@ -45,7 +45,10 @@ export async function composeGroup(
   });
   await em.flush();
   for (const period of periods) period.invoiceId = invoice.id;
-  const fees = await em.find(FeeEntity, { billingPeriodId: { $in: periods.map((period) => period.id) } });
+  const fees = await em.find(FeeEntity, {
+    billingPeriodId: { $in: periods.map((period) => period.id) },
+    invoiceable: true,
+  });
   const place = new Map(periods.map((period, index) => [period.id, index]));
   fees.sort((a, b) => placeOf(place, a) - placeOf(place, b) || a.position - b.position);
   for (const fee of fees) fee.invoiceId = invoice.id;

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { customerAnswer, customerJson } from '../customers/index.js';
-import { isoSeconds, lastMoment } from '../platform/http/format.js';
+import { isoSeconds } from '../platform/http/format.js';
 import { invoicedSubscriptionAnswer, plainSubscriptionJson } from '../subscriptions/subscription.mapping.js';
 import { dueMinor } from './amount-due.js';
 import { appliedTaxAnswer, appliedTaxJson } from './applied-tax.mapping.js';
 import type { BillingPeriodRow } from './billing-period.entity.js';
+import type { StoredBoundaries } from './billing-spans.js';
 import { feeAnswer, feeJson } from './fee.mapping.js';
 import type { CreditView, InvoiceView, WholeInvoiceView } from './invoice-view.js';
 
@@ -177,18 +178,34 @@ function creditJson({ credit, note, invoice }: CreditView): z.infer<typeof credi
 
 /** Ends are shown as their last moment: the half-open 1 March to 1 April is `…-03-01T00:00:00Z` to `…-03-31T23:59:59Z`. */
 function billingPeriodJson(period: BillingPeriodRow): z.infer<typeof billingPeriodAnswer> {
+  const { subscription, charges, fixedCharges } = period.shown ?? billedBoundaries(period);
   return {
     lago_subscription_id: period.subscriptionId,
     external_subscription_id: period.externalSubscriptionId,
     lago_plan_id: period.planId,
-    subscription_from_datetime: isoSeconds(period.fromAt),
-    subscription_to_datetime: isoSeconds(lastMoment(period.toAt ?? null)),
-    charges_from_datetime: isoSeconds(period.chargesFromAt),
-    charges_to_datetime: isoSeconds(lastMoment(period.chargesToAt ?? null)),
-    fixed_charges_from_datetime: null,
-    fixed_charges_to_datetime: null,
+    subscription_from_datetime: shownTime(subscription?.from),
+    subscription_to_datetime: shownTime(subscription?.to),
+    charges_from_datetime: shownTime(charges?.from),
+    charges_to_datetime: shownTime(charges?.to),
+    fixed_charges_from_datetime: shownTime(fixedCharges?.from),
+    fixed_charges_to_datetime: shownTime(fixedCharges?.to),
     invoicing_reason: period.invoicingReason,
   };
+}
+
+// A step that is no part of the calendar shows what it billed.
+function billedBoundaries(period: BillingPeriodRow): StoredBoundaries {
+  const span = (from: Date | null | undefined, to: Date | null | undefined) =>
+    from == null || to == null ? null : { from: from.toISOString(), to: new Date(to.getTime() - 1).toISOString() };
+  return {
+    subscription: span(period.fromAt, period.toAt),
+    charges: span(period.chargesFromAt, period.chargesToAt),
+    fixedCharges: span(period.fixedChargesFromAt, period.fixedChargesToAt),
+  };
+}
+
+function shownTime(at: string | undefined): string | null {
+  return at === undefined ? null : isoSeconds(new Date(at));
 }
 
 /** From the day after the due date on, as long as something is due. `invoice-list.ts` says the same in SQL. */

@@ -1,19 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { RatedPlan } from '../catalog/rated-plan.js';
-import {
-  billingBoundaries,
-  type BilledSpan,
-  type BillingSituation,
-  isVoid,
-} from '../domain/calendar/billing-boundaries.js';
-import { instant } from '../domain/calendar/instant.js';
+import { planPeriodDays, type StepKind } from '../domain/calendar/step-spans.js';
 import { DueMomentEntity, type DueMomentRow } from '../due-moments/due-moment.entity.js';
 import type { UsageReader } from '../metering/index.js';
 import type { EntityManager } from '../platform/database/database.js';
-import { billingCalendarOf } from '../subscriptions/lifecycle.js';
 import type { SubscriptionRow } from '../subscriptions/subscription.entity.js';
 import type { BillingContext } from './billing-context.js';
 import { BillingPeriodEntity } from './billing-period.entity.js';
+import { stepSituation, storedBoundaries, storedSpans, type StoredSpan } from './billing-spans.js';
 import { computeFees } from './fee-computation.js';
 import { type BillingGroup, composeGroup } from './invoice-composition.js';
 import { nextInvoiceDue, storeInvoiceDue } from './invoice-due.js';
@@ -33,11 +27,8 @@ export interface BillingStep {
   /** Nominal instant of the step: amounts derive from it, not from when the work happens (invariant 7). */
   readonly billingAt: Date;
   readonly reason: InvoicingReason;
-  /**
-   * What of the subscription's time is billed: the fee of the period that begins (or runs) at `billingAt`, with or without
-   * the usage of the one before; or, at an end, what is left up to it.
-   */
-  readonly covers: 'start' | 'trial_end' | 'period' | 'end' | 'end_on_boundary';
+  /** What of the subscription's time is billed. */
+  readonly covers: StepKind;
   /** What ends here goes on with a plan to which the instant and its local day belong. */
   readonly endedByUpgrade?: boolean;
   /** What is billed together in another way than the step says. */
@@ -47,10 +38,11 @@ export interface BillingStep {
   readonly cutoffSequence: number;
 }
 
-/** Stores what a step bills: its ranges with their cutoff, and the fees of them. Idempotent by (subscription, instant, reason). */
+/** Stores what a step bills: its spans with their cutoff, and the fees of them. Idempotent by (subscription, instant, reason). */
 export async function billSubscription(step: BillingStep): Promise<BillingGroup> {
-  const { em, subscription, plan, context } = step;
-  const spans = spansOf(step);
+  const { em, subscription, plan, context, covers, billingAt } = step;
+  const situation = stepSituation({ kind: covers, subscription, plan, zone: context.zone, billingAt });
+  const spans = storedSpans(situation);
   const group = step.group ?? groupOf(step);
   const period = em.create(BillingPeriodEntity, {
     id: randomUUID(),
@@ -61,78 +53,40 @@ export async function billSubscription(step: BillingStep): Promise<BillingGroup>
     planId: plan.row.id,
     currency: plan.plan.currency,
     timezone: context.zone,
-    billingAt: step.billingAt,
+    billingAt,
     billingGroup: group,
     invoicingReason: step.reason,
-    fromAt: spans.fee === null ? null : new Date(spans.fee.from),
-    toAt: spans.fee === null ? null : new Date(spans.fee.to),
-    chargesFromAt: spans.charges === null ? null : new Date(spans.charges.from),
-    chargesToAt: spans.charges === null ? null : new Date(spans.charges.to),
-    periodDays: (spans.fee ?? spans.running).periodDays,
+    fromAt: startOf(spans.fee),
+    toAt: endOf(spans.fee),
+    chargesFromAt: startOf(spans.charges),
+    chargesToAt: endOf(spans.charges),
+    fixedChargesFromAt: startOf(spans.fixedCharges),
+    fixedChargesToAt: endOf(spans.fixedCharges),
+    spans,
+    shown: storedBoundaries(situation),
+    periodDays: planPeriodDays(situation),
     trialEndsAt: subscription.trialEndsAt ?? null,
     endedByUpgrade: step.endedByUpgrade ?? false,
     partition: step.partition,
     cutoffSequence: step.cutoffSequence,
-    createdAt: step.billingAt,
+    createdAt: billingAt,
   });
   await em.flush();
-  await computeFees({ em, reader: step.reader, context, plan, period, createdAt: step.billingAt });
+  await computeFees({ em, reader: step.reader, context, plan, period, createdAt: billingAt }, { standalone: true });
   await em.flush();
-  return { customerId: period.customerId, currency: period.currency, billingAt: period.billingAt, billingGroup: group };
+  return { customerId: period.customerId, currency: period.currency, billingAt, billingGroup: group };
 }
 
 function groupOf({ covers, reason, subscription }: BillingStep): string {
   return covers === 'period' || covers === 'end_on_boundary' ? PERIODIC_GROUP : `${reason}/${subscription.id}`;
 }
 
-interface Spans {
-  readonly fee: BilledSpan | null;
-  readonly charges: BilledSpan | null;
-  readonly running: BilledSpan;
+function startOf(span: StoredSpan | undefined): Date | null {
+  return span === undefined ? null : new Date(span.from);
 }
 
-function spansOf(step: BillingStep): Spans {
-  const { subscription, plan, context, covers } = step;
-  const at = instant(step.billingAt.getTime());
-  const inAdvance = plan.plan.payInAdvance;
-  const situation: BillingSituation = {
-    ...billingCalendarOf(subscription, plan.plan, context.zone),
-    payInAdvance: inAdvance && covers !== 'end_on_boundary',
-    startedAt: subscription.startedAt == null ? null : instant(subscription.startedAt.getTime()),
-    terminatedAt: covers === 'end' ? at : null,
-    billingAt: at,
-    billChargesMonthly: plan.plan.billChargesMonthly,
-  };
-  const boundaries = billingBoundaries(situation);
-  const running = boundaries.subscription as BilledSpan;
-  const onPlanBoundary = boundaries.running.from === at;
-  const fee = nonVoid(boundaries.subscription);
-  const charges = nonVoid(boundaries.charges);
-  switch (covers) {
-    case 'start':
-    case 'trial_end':
-      return { fee, charges: null, running };
-    case 'period':
-      // On a longer plan with monthly charges, only the plan's own boundary has a fee.
-      return {
-        fee: onPlanBoundary && !(inAdvance && stillInTrial(subscription, step.billingAt)) ? fee : null,
-        charges,
-        running,
-      };
-    case 'end':
-      return { fee: inAdvance ? null : fee, charges, running };
-    case 'end_on_boundary':
-      return { fee: inAdvance || !onPlanBoundary ? null : fee, charges, running };
-  }
-}
-
-function nonVoid(span: BilledSpan | null): BilledSpan | null {
-  return span === null || isVoid(span) ? null : span;
-}
-
-// While a trial runs, a fee in advance waits: the trial's end bills what is left of the period it falls in.
-function stillInTrial(subscription: SubscriptionRow, billingAt: Date): boolean {
-  return subscription.trialEndsAt != null && subscription.trialEndsAt > billingAt;
+function endOf(span: StoredSpan | undefined): Date | null {
+  return span === undefined ? null : new Date(span.to);
 }
 
 export interface Composition {

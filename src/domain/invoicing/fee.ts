@@ -1,5 +1,5 @@
 import type { Currency } from '../money/currency.js';
-import { Decimal, ZERO } from '../money/decimal.js';
+import { atLeastZero, Decimal, ZERO } from '../money/decimal.js';
 import { fromMinorUnits, roundToMinorUnits } from '../money/money.js';
 import type { SubscriptionFee } from '../proration/subscription-fee.js';
 import type { AmountDetails, RatedAmount } from '../rating/rated-amount.js';
@@ -30,12 +30,19 @@ export interface Fee {
  */
 export function chargeFee(
   rated: RatedAmount,
-  context: { readonly currency: Currency; readonly eventsCount: number; readonly taxes: readonly Tax[] },
+  context: {
+    readonly kind?: 'charge' | 'fixed_charge';
+    readonly currency: Currency;
+    readonly eventsCount: number;
+    readonly taxes: readonly Tax[];
+    /** Units as they are, where those that were priced are weighted by time. */
+    readonly fullUnits?: Decimal;
+  },
 ): Fee {
   return {
-    kind: 'charge',
+    kind: context.kind ?? 'charge',
     currency: context.currency,
-    units: rated.units,
+    units: atLeastZero(context.fullUnits ?? rated.units),
     eventsCount: context.eventsCount,
     amountMinor: roundToMinorUnits(rated.amount, context.currency),
     preciseAmount: rated.amount,
@@ -69,7 +76,35 @@ export function planFee(
   };
 }
 
-/** Nothing used and nothing to pay: such a fee is not kept (reference 2.5). A first flat amount at 0 units is. */
-export function isNegligible(fee: Pick<Fee, 'kind' | 'units' | 'amountMinor'>): boolean {
-  return fee.amountMinor === 0 && (fee.kind === 'subscription' || fee.units.isZero());
+/**
+ * What is missing to a minimum, as one unit of its own.
+ *
+ * Example: 1,928.571 of a charge's minimum are missing -> 1,929 cents, precise amount 19.28571.
+ */
+export function trueUpFee(
+  kind: 'true_up' | 'commitment',
+  trueUp: { readonly amountMinor: number; readonly preciseAmountMinor: Decimal },
+  context: { readonly currency: Currency; readonly taxes: readonly Tax[] },
+): Fee {
+  return {
+    kind,
+    currency: context.currency,
+    units: new Decimal(1),
+    eventsCount: 0,
+    amountMinor: trueUp.amountMinor,
+    preciseAmount: fromMinorUnits(trueUp.preciseAmountMinor, context.currency),
+    unitAmount: fromMinorUnits(trueUp.amountMinor, context.currency),
+    amountDetails: {},
+    taxes: context.taxes,
+    couponShareMinor: ZERO,
+  };
+}
+
+/**
+ * Nothing used and nothing to pay: such a fee is not kept (reference 2.5). A first flat amount at 0 units is, and so are
+ * events that add up to nothing.
+ */
+export function isNegligible(fee: Pick<Fee, 'kind' | 'units' | 'amountMinor' | 'eventsCount'>): boolean {
+  if (fee.amountMinor !== 0) return false;
+  return fee.kind === 'subscription' || (fee.units.isZero() && fee.eventsCount === 0);
 }

@@ -21,6 +21,17 @@ export interface FixedChargeUnits {
 const PRORATED_UNITS_DECIMALS = 6;
 
 /**
+ * The units in force at an instant: those of the last change up to it.
+ *
+ * Example: 10 from 1 March, 15 from 6 March on; on 5 March -> 10.
+ */
+export function unitsInForce(changes: readonly UnitsChange[], at: Instant): Decimal {
+  let last: UnitsChange | null = null;
+  for (const change of changes) if (change.at <= at && (last === null || change.at >= last.at)) last = change;
+  return last?.units ?? ZERO;
+}
+
+/**
  * Units of a fixed charge billed at the end of a period (reference 1.4). Several changes on one day: the last one counts.
  *
  * Example: 10 units from 29 March on, of a period to 31 March with 31 days -> 10 × 3 ÷ 31 = 0.967742, full 10.
@@ -60,6 +71,25 @@ export function fixedChargeUnitsInAdvance(newUnits: Decimal, alreadyBilled: read
   const billed = alreadyBilled.reduce((sum, units) => sum.plus(units), ZERO);
   const unbilled = newUnits.minus(billed);
   return unbilled.isNegative() ? ZERO : unbilled;
+}
+
+/**
+ * Units of a fixed charge paid in advance, weighted by the days that are left of their period when they are prorated.
+ *
+ * Example: 10 units from 19 July on of a period to 31 July with 31 days -> full 10, weighted 10 × 13 ÷ 31 = 4.193548.
+ */
+export function fixedChargeUnitsAhead(input: {
+  readonly units: Decimal;
+  readonly prorated: boolean;
+  readonly from: Instant;
+  readonly to: Instant;
+  readonly periodDays: number;
+  readonly zone: TimeZone;
+}): FixedChargeUnits {
+  const { units, prorated } = input;
+  if (!prorated) return { fullUnits: units, proratedUnits: units };
+  const weighted = units.times(billedDays(input, input.zone)).div(input.periodDays);
+  return { fullUnits: units, proratedUnits: weighted.toDecimalPlaces(PRORATED_UNITS_DECIMALS) };
 }
 
 /**

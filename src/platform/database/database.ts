@@ -6,6 +6,7 @@ import { LinksOfFees } from './migrations/0002-links-of-fees.js';
 import { MeteringOfEveryAggregation } from './migrations/0003-metering-of-every-aggregation.js';
 import { TermsOfPlans } from './migrations/0004-terms-of-plans.js';
 import { LivesOfSubscriptions } from './migrations/0005-lives-of-subscriptions.js';
+import { FeesOfEveryKind } from './migrations/0006-fees-of-every-kind.js';
 import { UsagePaidInAdvance } from './migrations/0007-usage-paid-in-advance.js';
 import { CreditNotes } from './migrations/0008-credit-notes.js';
 
@@ -43,6 +44,7 @@ export class Database {
           MeteringOfEveryAggregation,
           TermsOfPlans,
           LivesOfSubscriptions,
+          FeesOfEveryKind,
           UsagePaidInAdvance,
           CreditNotes,
         ],
