@@ -116,7 +116,7 @@ function line(
       code: addOn.code,
       name: addOn.name,
       description: addOn.description,
-      invoice_display_name: fixedCharge.invoiceDisplayName ?? addOn.name,
+      invoice_display_name: fixedCharge.invoiceDisplayName ?? addOn.invoiceDisplayName ?? addOn.name,
       filters: null,
       filter_invoice_display_name: null,
       lago_item_id: addOn.id,

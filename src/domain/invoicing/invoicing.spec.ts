@@ -4,7 +4,7 @@ import { Decimal, ZERO } from '../money/decimal.js';
 import { composeInvoice, type ComposedFee } from './compose-invoice.js';
 import { applyCoupons } from './coupons.js';
 import { graceEndsAt, issuingDate, paymentDueDate } from './dates.js';
-import { chargeFee, isNegligible } from './fee.js';
+import { chargeFee, isNegligible, trueUpFee } from './fee.js';
 import {
   canDelete,
   canFinalize,
@@ -93,6 +93,20 @@ describe('composing an invoice', () => {
     expect(isNegligible(chargeFee({ ...rated, amount: new Decimal(2) }, context))).toBe(false);
     expect(isNegligible(chargeFee({ ...rated, amount: ZERO }, context))).toBe(true);
     expect(isNegligible(chargeFee({ ...rated, amount: ZERO, units: new Decimal(5) }, context))).toBe(false);
+    expect(isNegligible(chargeFee({ ...rated, amount: ZERO }, { ...context, eventsCount: 1 }))).toBe(false);
+  });
+
+  it('a true-up is one unit of what is missing, rounded once', () => {
+    const missing = { amountMinor: 1929, preciseAmountMinor: new Decimal('1928.571') };
+    const fee = trueUpFee('true_up', missing, { currency: 'EUR', taxes: [] });
+    expect([fee.units.toFixed(), fee.amountMinor, fee.preciseAmount.toFixed()]).toEqual(['1', 1929, '19.28571']);
+  });
+
+  it('units of a prorated charge are shown as they are, priced as they are weighted', () => {
+    const rated = { kind: 'rated-amount', unitAmount: new Decimal(2), amountDetails: {} } as const;
+    const weighted = { ...rated, units: new Decimal('2.5'), amount: new Decimal(10) };
+    const fee = chargeFee(weighted, { currency: 'EUR', eventsCount: 1, taxes: [], fullUnits: new Decimal(5) });
+    expect([fee.units.toFixed(), fee.amountMinor]).toEqual(['5', 1000]);
   });
 });
 
