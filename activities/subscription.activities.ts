@@ -26,7 +26,9 @@ import {
   billingCalendarOf,
   endInstant,
   firstStart,
+  boundaryAfter,
   fixedChargesInAdvance,
+  renewsUsage,
   nextDueOf,
   trialEnd,
 } from '../src/subscriptions/lifecycle.js';
@@ -248,7 +250,7 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
       endedByUpgrade: upgrade,
     });
     const inTrial = next.trialEndsAt != null && next.trialEndsAt > at;
-    if ((plan.plan.payInAdvance && !inTrial) || fixedChargesInAdvance(plan)) {
+    if ((plan.plan.payInAdvance && !inTrial) || fixedChargesInAdvance(plan) || (!upgrade && renewsUsage(plan))) {
       await bill({ ...step, subscription: next, plan }, 'subscription_starting', 'start', { group });
     }
     if (upgrade) {
@@ -276,7 +278,7 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
           await bill(
             step,
             'subscription_terminating',
-            onBoundary(step) && !closed && !started && !commanded ? 'end_on_boundary' : 'end',
+            onAnyBoundary(step) && !closed && !started && !commanded ? 'end_on_boundary' : 'end',
           );
     const mode = subscription.onTerminationCreditNote ?? 'credit';
     await creditUnusedTime({ em, context, subscription, at, endedByUpgrade: false, mode });
@@ -309,6 +311,11 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
 function onBoundary({ subscription, plan, context, at }: Step): boolean {
   const calendar = billingCalendarOf(subscription, plan.plan, context.zone);
   return periodContaining(calendar, instant(at.getTime())).from === at.getTime();
+}
+
+/** Whether something is closed here: a period of the plan, or a month of it. */
+function onAnyBoundary({ subscription, plan, context, at }: Step): boolean {
+  return boundaryAfter(subscription, plan, context.zone)(at.getTime() - 1) === at.getTime();
 }
 
 /** Whether it ends here because its `ending_at` says so; a command may have been the first to notice. */

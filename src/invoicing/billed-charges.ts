@@ -8,7 +8,7 @@ import type { BillingPeriodRow } from './billing-period.entity.js';
 
 /**
  * The plan as one billing period bills it. At an upgrade the recurring usage of a metric that the new plan prices too is
- * left to the new plan; what it has no price for, the old one bills.
+ * left to the new plan; what it has no price for, the old one bills. Usage that is weighted by time both bill for their days.
  */
 export async function billedPlan(em: EntityManager, plan: RatedPlan, period: BillingPeriodRow): Promise<RatedPlan> {
   if (!period.endedByUpgrade || !plan.charges.some(({ charge }) => charge.metric.recurring)) return plan;
@@ -16,12 +16,13 @@ export async function billedPlan(em: EntityManager, plan: RatedPlan, period: Bil
   const next = await successorOf(em, subscription);
   invariant(next, 'an upgrade leads to a subscription');
   const kept = new Set((await loadSubscriptionPlan(em, next)).charges.map(({ charge }) => charge.metric.id));
-  const charges = plan.charges.filter(({ charge }) => !charge.metric.recurring || !kept.has(charge.metric.id));
+  const charges = plan.charges.filter(
+    ({ charge }) => !charge.metric.recurring || charge.prorated || !kept.has(charge.metric.id),
+  );
   return { ...plan, charges };
 }
 
 /** The end of the usage that a period bills: the instant of an upgrade belongs to the new plan. */
-export function usageEnd({ chargesToAt, endedByUpgrade }: BillingPeriodRow): Instant | null {
-  if (chargesToAt == null) return null;
-  return instant(chargesToAt.getTime() - (endedByUpgrade ? 1 : 0));
+export function usageEnd({ to }: { readonly to: Instant }, { endedByUpgrade }: BillingPeriodRow): Instant {
+  return endedByUpgrade ? instant(to - 1) : to;
 }

@@ -25,7 +25,6 @@ export const BillingPeriodEntity = defineEntity({
     fixedChargesToAt: p.datetime(3).nullable(),
     spans: p.json<StoredSpans>().nullable(),
     shown: p.json<StoredBoundaries>().nullable(),
-    movedMetricIds: p.array().default([]),
     periodDays: p.integer(),
     trialEndsAt: p.datetime(3).nullable(),
     partition: p.integer(),

@@ -37,13 +37,11 @@ export function stepSituation(input: {
   readonly plan: RatedPlan;
   readonly zone: string;
   readonly billingAt: Date;
-  readonly endedByUpgrade: boolean;
-  readonly succeeds: boolean;
 }): StepSituation {
-  const { kind, subscription, plan, zone, billingAt, endedByUpgrade, succeeds } = input;
+  const { kind, subscription, plan, zone, billingAt } = input;
   invariant(subscription.startedAt, 'what has not started is not billed');
   return {
-    ...billingCalendarOf(subscription, plan.row, zone),
+    ...billingCalendarOf(subscription, plan.plan, zone),
     kind,
     payInAdvance: plan.plan.payInAdvance,
     billingAt: instant(billingAt.getTime()),
@@ -51,8 +49,7 @@ export function stepSituation(input: {
     billChargesMonthly: plan.plan.billChargesMonthly,
     billFixedChargesMonthly: plan.plan.billFixedChargesMonthly ?? false,
     trialEndsAt: subscription.trialEndsAt == null ? null : instant(subscription.trialEndsAt.getTime()),
-    endedByUpgrade,
-    succeeds,
+    succeeds: subscription.previousSubscriptionId != null,
   };
 }
 

@@ -19,7 +19,9 @@ export async function commitmentLines(computation: FeeComputation, lines: readon
   const span = feeSpan(period.spans.commitment);
   if (plan.plan.payInAdvance && !(await wasBilledBefore(computation))) return [];
   const { commitment, taxCodes } = plan.commitment;
-  const due = commitmentDue(commitment.amountMinor, billedDays(span, period.timezone), span.periodDays);
+  // The day of an upgrade is the new plan's, as that of the fee.
+  const days = billedDays(span, period.timezone) - (period.endedByUpgrade ? 1 : 0);
+  const due = commitmentDue(commitment.amountMinor, days, span.periodDays);
   const ofThisStep = lines.filter(({ from }) => span.from <= from && from < span.to);
   const amountMinor = commitmentTrueUp(
     due,

@@ -3,6 +3,7 @@ import { sumMinor } from '../domain/money/money.js';
 import { billedDays } from '../domain/proration/day-count.js';
 import { spendingMinimumTrueUp } from '../domain/proration/true-up.js';
 import type { RatedCharge } from '../catalog/rated-plan.js';
+import { billedPlan, usageEnd } from './billed-charges.js';
 import { taxesOf } from './billing-context.js';
 import { feeSpan, type FeeSpan } from './billing-spans.js';
 import { type RatedUsage, rateRenewals, rateUsage } from './charge-usage.js';
@@ -13,19 +14,21 @@ import { type FeeComputation, feeLine, type FeeLine } from './fee-line.js';
  * (lago-api.md 2.4).
  */
 export async function usageLines(computation: FeeComputation): Promise<FeeLine[]> {
-  const { em, reader, plan, period } = computation;
-  if (period.spans?.charges === undefined || plan.charges.length === 0) return [];
+  const { em, reader, period } = computation;
+  if (period.spans?.charges === undefined) return [];
   const span = feeSpan(period.spans.charges);
-  const moved = new Set(period.movedMetricIds);
+  const to = usageEnd(span, period);
+  const plan = await billedPlan(em, computation.plan, period);
+  if (to <= span.from || plan.charges.length === 0) return [];
   const rated = await rateUsage(em, reader, plan, {
     organizationId: period.organizationId,
     externalSubscriptionId: period.externalSubscriptionId,
     ...span,
+    to,
     zone: period.timezone,
     cutoffSequence: period.cutoffSequence,
   });
   return plan.charges.flatMap((charge) => {
-    if (isLeftToNextPlan(charge, moved)) return [];
     const lines = rated.filter((line) => line.charge === charge).map((line) => usageLine(computation, line, span));
     const trueUp = trueUpLine(computation, charge, lines, span);
     const kept = lines.filter(({ id, fee }) => !isNegligible(fee) || id === trueUp?.trueUpParentFeeId);
@@ -51,11 +54,6 @@ export async function renewalLines(computation: FeeComputation): Promise<FeeLine
   return rated
     .map((line) => ({ ...usageLine(computation, line, span), invoiceable: line.charge.charge.invoiceable }))
     .filter(({ fee }) => fee.amountMinor !== 0 || !fee.units.isZero());
-}
-
-// Usage that recurs and is not weighted by time is billed in full, once: by the plan it goes on in (lago-api.md 2.6).
-function isLeftToNextPlan({ charge }: RatedCharge, moved: ReadonlySet<string>): boolean {
-  return charge.metric.recurring && !charge.prorated && moved.has(charge.metric.id);
 }
 
 function usageLine({ context, plan }: FeeComputation, line: RatedUsage, { from, to }: FeeSpan): FeeLine {

@@ -10,6 +10,7 @@ import { localDate, startOfLocalDay, type TimeZone } from '../domain/calendar/ti
 import {
   type DueKind,
   type DueMoment,
+  type NextBoundary,
   nextDueMoment,
   type Progress,
   type SubscriptionFacts,
@@ -33,20 +34,36 @@ export function billingCalendarOf(
 
 /** What comes next for this subscription, from the record alone. */
 export function nextDueOf(subscription: SubscriptionRow, rated: RatedPlan, zone: TimeZone): DueMoment | null {
-  const { plan } = rated;
+  return nextDueMoment(
+    factsOf(subscription, rated, zone),
+    progressOf(subscription),
+    boundaryAfter(subscription, rated, zone),
+  );
+}
+
+/** The first bound after an instant: of the plan's periods, or of its months where something is billed by months. */
+export function boundaryAfter(
+  subscription: Pick<SubscriptionRow, 'billingTime' | 'subscriptionAt'>,
+  { plan }: RatedPlan,
+  zone: TimeZone,
+): NextBoundary {
   const calendar = billingCalendarOf(subscription, plan, zone);
   const monthlyParts = plan.billChargesMonthly || (plan.billFixedChargesMonthly ?? false);
   const splits = monthlyParts && (plan.interval === 'yearly' || plan.interval === 'semiannual');
-  const nextBoundary = (after: number): number => {
+  return (after) => {
     const boundary = nextBoundaryAfter(calendar, instant(after));
     return splits ? Math.min(boundary, nextBoundaryAfter(monthly(calendar), instant(after))) : boundary;
   };
-  return nextDueMoment(factsOf(subscription, rated, zone), progressOf(subscription), nextBoundary);
 }
 
 /** Whether something of the plan is due when a life on it begins, whatever becomes of its trial. */
 export function fixedChargesInAdvance(plan: RatedPlan): boolean {
   return plan.fixedCharges.some(({ fixedCharge }) => fixedCharge.payInAdvance);
+}
+
+/** Whether recurring usage is paid in advance: a life that goes on into a new period on this plan pays for it there. */
+export function renewsUsage(plan: RatedPlan): boolean {
+  return plan.charges.some(({ charge }) => charge.payInAdvance && charge.metric.recurring);
 }
 
 /** The start of the period after the one that is running: when a plan that costs less takes over. */

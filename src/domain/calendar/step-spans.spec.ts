@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { BilledSpan } from './billing-boundaries.js';
-import { instant, toIso, toIsoMilliseconds } from './instant.js';
+import { instant, toIso } from './instant.js';
 import { planPeriodDays, shownBoundaries, type StepSituation, type StepSpans, stepSpans } from './step-spans.js';
 
 const step = (changes: Omit<Partial<StepSituation>, 'billingAt' | 'startedAt'> & { at: string; started?: string }) => {
@@ -18,7 +18,6 @@ const step = (changes: Omit<Partial<StepSituation>, 'billingAt' | 'startedAt'> &
     billFixedChargesMonthly: false,
     trialEndsAt: null,
     succeeds: false,
-    endedByUpgrade: false,
     ...others,
   } satisfies StepSituation;
 };
@@ -173,14 +172,6 @@ describe('the spans of a step', () => {
     expect(billed(step(changes))).toEqual(expected);
   });
 
-  it('usage up to a takeover leaves its instant to the next plan', () => {
-    const at = '2024-08-21T12:00:00Z';
-    const upTo = (endedByUpgrade: boolean) =>
-      toIsoMilliseconds(stepSpans(step({ kind: 'end', at, endedByUpgrade })).charges!.to);
-    expect(upTo(true)).toBe('2024-08-21T12:00:00.000Z');
-    expect(upTo(false)).toBe('2024-08-21T12:00:00.001Z');
-  });
-
   it.each(['monthly', 'quarterly', 'semiannual', 'yearly', 'weekly'] as const)(
     '%s: the fees of a life cover it once, without gap or overlap, in arrears and in advance',
     (interval) => {
@@ -258,8 +249,8 @@ describe('what documents show', () => {
       ['2024-01-31T00:00:00Z 2025-01-30T23:59:59Z', '2024-01-31T01:00:00Z 2024-02-28T23:59:59Z', null],
     ],
     [
-      'at a takeover, its own second',
-      { kind: 'end', at: '2024-08-21T12:00:00Z', endedByUpgrade: true },
+      'at an end, its own second',
+      { kind: 'end', at: '2024-08-21T12:00:00Z' },
       [
         '2024-01-31T00:00:00Z 2024-08-21T12:00:00Z',
         '2024-01-31T01:00:00Z 2024-08-21T12:00:00Z',

@@ -10,9 +10,7 @@ export class FeesOfEveryKind extends Migration {
         /* Per kind of fee the half-open time it is for, with the days of the full period: fees are computed from this alone. */
         add spans jsonb,
         /* The boundaries that documents show. */
-        add shown jsonb,
-        /* Metrics whose recurring usage goes on in the plan that took over, which bills it. */
-        add moved_metric_ids text[] not null default '{}'`);
+        add shown jsonb`);
     this.addSql(`
       alter table subscriptions
         /* Oldest first. Each becomes a due moment of the subscription. */
