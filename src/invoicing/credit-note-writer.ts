@@ -22,7 +22,7 @@ import {
   type CreditNoteRow,
   type UnusedTimeRow,
 } from './credit-note.entity.js';
-import { appliedTax } from './fee-computation.js';
+import { appliedTax } from './fee-line.js';
 import { FeeEntity, type FeeRow } from './fee.entity.js';
 import type { InvoiceRow } from './invoice.entity.js';
 
