@@ -5,7 +5,8 @@ import { fromMinorUnits } from '../domain/money/money.js';
 import type { EntityManager } from '../platform/database/database.js';
 import type { AdvanceLine } from './advance-rating.js';
 import { taxesOf } from './billing-context.js';
-import { appliedTax, chargeItem, chargePrice } from './fee-computation.js';
+import { chargeItem, chargePrice } from './charge-item.js';
+import { appliedTax } from './fee-line.js';
 import { FeeEntity, type FeeRow } from './fee.entity.js';
 
 /** The fee of one event paid in advance; it stands alone until an invoice takes it. Zero is a fee too: the event was billed. */

@@ -6,6 +6,7 @@ import type { RatedCharge } from '../catalog/rated-plan.js';
 import { billedPlan, usageEnd } from './billed-charges.js';
 import { taxesOf } from './billing-context.js';
 import { feeSpan, type FeeSpan } from './billing-spans.js';
+import { chargeItem, chargePrice } from './charge-item.js';
 import { type RatedUsage, rateRenewals, rateUsage } from './charge-usage.js';
 import { type FeeComputation, feeLine, type FeeLine } from './fee-line.js';
 
@@ -70,8 +71,8 @@ function usageLine({ context, plan }: FeeComputation, line: RatedUsage, { from, 
     fee,
     from,
     to,
-    item: chargeItem(charge, line.filterId, line.groupedBy),
-    price: chargePrice(charge, line.filterId),
+    item: chargeItem(line),
+    price: chargePrice(line),
     totalAggregatedUnits: usage.totalAggregatedUnits ?? fee.units,
     eventsCount: usage.eventsCount,
     chargeId: charge.row.id,
@@ -103,36 +104,10 @@ function trueUpLine(
     fee: trueUpFee('true_up', missing, { currency: plan.plan.currency, taxes }),
     from: span.from,
     to: span.to,
-    item: chargeItem(rated, null, {}),
+    item: chargeItem({ charge: rated, filterId: null, groupedBy: {} }),
     price: { kind: 'spending_minimum', min_amount_cents: charge.minAmountMinor },
     eventsCount: 0,
     chargeId: row.id,
     trueUpParentFeeId: parent.id,
   });
-}
-
-function chargeItem(
-  charge: RatedCharge,
-  filterId: string | null,
-  groupedBy: Record<string, string | null>,
-): Record<string, unknown> {
-  const filter = charge.filterRows.find((row) => row.id === filterId);
-  return {
-    type: 'charge',
-    code: charge.metricRow.code,
-    name: charge.metricRow.name,
-    description: charge.metricRow.description ?? null,
-    invoice_display_name: charge.row.invoiceDisplayName ?? charge.metricRow.name,
-    filters: filter?.values ?? null,
-    filter_invoice_display_name:
-      filter === undefined ? null : (filter.invoiceDisplayName ?? Object.values(filter.values).flat().join(', ')),
-    lago_item_id: charge.metricRow.id,
-    item_type: 'BillableMetric',
-    grouped_by: groupedBy,
-  };
-}
-
-function chargePrice(charge: RatedCharge, filterId: string | null): Record<string, unknown> {
-  const filter = charge.filterRows.find((row) => row.id === filterId);
-  return { kind: charge.row.chargeModel, properties: filter?.properties ?? charge.row.properties };
 }
