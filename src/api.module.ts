@@ -17,10 +17,12 @@ import {
   SubscriptionsOfPlan,
 } from './catalog/index.js';
 import { CustomersController, CustomersService, GraceOfCustomer, SubscriptionsOfCustomer } from './customers/index.js';
-import { EventsController } from './ingestion/index.js';
+import { type EventExpressions, EventsController } from './ingestion/index.js';
 import { CreditNotesController } from './invoicing/credit-notes.controller.js';
 import { CurrentUsageController } from './invoicing/current-usage.controller.js';
 import { CurrentUsageService } from './invoicing/current-usage.service.js';
+import { FeeEstimatesController } from './invoicing/fee-estimates.controller.js';
+import { FeeEstimates } from './invoicing/fee-estimates.service.js';
 import { FeesController } from './invoicing/fees.controller.js';
 import { InvoicesController } from './invoicing/invoices.controller.js';
 import { InvoiceCommands } from './invoicing/ports.js';
@@ -55,7 +57,7 @@ export interface ApiServices {
   readonly apiKeys: ApiKeys;
   readonly probes: readonly ReadinessProbe[];
   readonly metricDefinitions: MetricDefinitions;
-  readonly expressions: ExpressionsOfEvents;
+  readonly expressions: EventExpressions;
   readonly subscriptions: SubscriptionsService;
   readonly fixedChargeUnits: FixedChargeUnits;
   readonly invoiceCommands: InvoiceCommands;
@@ -87,6 +89,7 @@ export class ApiModule {
         CurrentUsageController,
         InvoicesController,
         FeesController,
+        FeeEstimatesController,
         CreditNotesController,
         TestClocksController,
       ],
@@ -107,6 +110,7 @@ export class ApiModule {
         { provide: GraceOfCustomer, useExisting: InvoiceCommands },
         { provide: GraceOfOrganization, useExisting: InvoiceCommands },
         { provide: CurrentUsageService, useValue: services.currentUsage },
+        { provide: FeeEstimates, useValue: new FeeEstimates(services.database, services.expressions) },
         { provide: TestClocks, useValue: services.testClocks },
         BillableMetricsService,
         PlanEditor,

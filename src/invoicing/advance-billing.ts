@@ -94,7 +94,8 @@ async function storeLines(
   return { fees: lines.length, moments };
 }
 
-async function nextEvents(em: EntityManager, key: SubscriptionKey): Promise<AdvanceEventRow[]> {
+/** The events that wait, in order of ingest sequence; as many as are billed at once. */
+export async function nextEvents(em: EntityManager, key: SubscriptionKey): Promise<AdvanceEventRow[]> {
   const rows = await em.execute<EventRow[]>(
     `select event_id as id, ingest_sequence::text as sequence from advance_events
       where organization_id = ? and external_subscription_id = ?

@@ -31,7 +31,7 @@ export function eventFeeRow(em: EntityManager, line: AdvanceLine): FeeRow {
     chargeFilterId: price.filterId,
     groupedBy: slice.groupedBy,
     eventId: event.id,
-    eventTransactionId: event.transactionId,
+    eventTransactionId: event.transactionId === '' ? null : event.transactionId,
     feeType: 'charge',
     position: 0,
     item: chargeItem(price),

@@ -162,10 +162,32 @@ export function applyTotals(
 }
 
 /**
- * draft → finalized: the number is given here and nowhere else, under the customer's lock, so that none is missing. Credits
- * are used now, and the invoice's own credit notes that waited for it are issued with it.
+ * draft → finalized. Credits are used now, and the invoice's own credit notes that waited for it are issued with it.
  */
 export async function issue(em: EntityManager, context: BillingContext, invoice: InvoiceRow, at: Date): Promise<void> {
+  await assignNumber(em, context, invoice, at);
+  await payFromCreditNotes(em, invoice, at);
+  invoice.paymentStatus = initialPaymentStatus(invoice.totalAmountCents);
+  invoice.updatedAt = at;
+  if (invoice.paymentStatus === 'succeeded') {
+    await em.nativeUpdate(FeeEntity, { invoiceId: invoice.id }, { paymentStatus: 'succeeded', succeededAt: at });
+  }
+  const waiting = await em.find(
+    CreditNoteEntity,
+    { invoiceId: invoice.id, status: 'draft' },
+    { orderBy: { createdAt: 'asc', id: 'asc' } },
+  );
+  for (const note of waiting) await issueCreditNote(em, context, invoice, note, at);
+  await em.flush();
+}
+
+/** The number of a document and its dates: given here and nowhere else, under the customer's lock, so that none is missing. */
+export async function assignNumber(
+  em: EntityManager,
+  context: BillingContext,
+  invoice: InvoiceRow,
+  at: Date,
+): Promise<void> {
   invariant(mayBecome(invoice.status, 'finalized'), `a ${invoice.status} invoice is not finalized`);
   const customer = await lockCustomer(em, invoice.customerId);
   customer.invoiceSequence += 1;
@@ -180,17 +202,5 @@ export async function issue(em: EntityManager, context: BillingContext, invoice:
   // Early finalization moves the date with it; the end of the grace period is the date already.
   invoice.issuingDate = issuingDate({ billingAt: instant(at.getTime()), zone: context.zone, graceDays: 0 });
   invoice.paymentDueDate = paymentDueDate(invoice.issuingDate, invoice.netPaymentTerm);
-  await payFromCreditNotes(em, invoice, at);
-  invoice.paymentStatus = initialPaymentStatus(invoice.totalAmountCents);
   invoice.updatedAt = at;
-  if (invoice.paymentStatus === 'succeeded') {
-    await em.nativeUpdate(FeeEntity, { invoiceId: invoice.id }, { paymentStatus: 'succeeded', succeededAt: at });
-  }
-  const waiting = await em.find(
-    CreditNoteEntity,
-    { invoiceId: invoice.id, status: 'draft' },
-    { orderBy: { createdAt: 'asc', id: 'asc' } },
-  );
-  for (const note of waiting) await issueCreditNote(em, context, invoice, note, at);
-  await em.flush();
 }

@@ -203,8 +203,13 @@ async function compareFees(
 ): Promise<Refreshed> {
   const scratch = em.fork({ keepTransactionContext: true, flushMode: 'commit' }) as EntityManager;
   const copy = await scratch.findOneOrFail(InvoiceEntity, { id: invoice.id });
+  const periods = await periodsOf(scratch, copy);
+  // What was paid in advance was billed event by event, and no usage changes it.
+  if (periods.every((period) => period.invoicingReason.startsWith('in_advance_charge'))) {
+    return { totalMinor: invoice.totalAmountCents, lines: await em.count(FeeEntity, { invoiceId: invoice.id }) };
+  }
   const fees: FeeRow[] = [];
-  for (const period of await periodsOf(scratch, copy)) {
+  for (const period of periods) {
     period.cutoffSequence = await storedCutoff(scratch, period.partition);
     const plan = await loadSubscriptionPlan(scratch, { id: period.subscriptionId, planId: period.planId });
     fees.push(...(await computeFees({ em: scratch, reader, context, plan, period, createdAt: copy.billingAt })));

@@ -12,6 +12,7 @@ import { computeFees } from './fee-computation.js';
 import { type BillingGroup, composeGroup } from './invoice-composition.js';
 import { nextInvoiceDue, storeInvoiceDue } from './invoice-due.js';
 import type { InvoiceRow } from './invoice.entity.js';
+import { regroupPaidFees } from './regrouped-fees.js';
 
 export type InvoicingReason = 'subscription_starting' | 'subscription_periodic' | 'subscription_terminating';
 
@@ -155,6 +156,7 @@ async function siblingIsDue(em: EntityManager, group: BillingGroup, subscription
 async function composed(em: EntityManager, context: BillingContext, group: BillingGroup): Promise<Composition> {
   const invoice = await composeGroup(em, context, group);
   if (invoice === null) return { invoice: null, moments: [], awaitsSiblings: false };
+  await regroupPaidFees(em, context, group);
   const due = nextInvoiceDue(invoice, context.customer);
   const moment = due === null ? null : await storeInvoiceDue(em, invoice, context.customer, due, { known: false });
   return { invoice, moments: moment === null ? [] : [moment], awaitsSiblings: false };

@@ -20,6 +20,7 @@ export const ERROR_CODES = {
   total_amount_exceeds_invoice_amount: 'total_amount_exceeds_invoice_amount',
   url_is_invalid: 'url_is_invalid',
   incompatible_params: 'incompatible_params',
+  does_not_match_an_instant_charge: 'does_not_match_an_instant_charge',
   no_events: 'no_events',
   too_many_events: 'too_many_events',
   // About how a metric adds up.
