@@ -9,7 +9,7 @@ import { billingCalendarOf } from '../subscriptions/lifecycle.js';
 import { SubscriptionEntity, type SubscriptionRow } from '../subscriptions/subscription.entity.js';
 import { type BillingContext, taxFromApplied } from './billing-context.js';
 import { BillingPeriodEntity, type BillingPeriodRow } from './billing-period.entity.js';
-import { appliedTax } from './fee-computation.js';
+import { appliedTax } from './fee-line.js';
 import { FeeEntity, type FeeRow } from './fee.entity.js';
 import { assignNumber, type BillingGroup, newInvoice, numberLines } from './invoice-composition.js';
 import { InvoiceEntity, type InvoiceRow } from './invoice.entity.js';
