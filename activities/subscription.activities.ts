@@ -75,6 +75,7 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
     billStart: (input) => perform(input, (step) => bill(step, 'subscription_starting', 'start')),
     endTrial: (input) => perform(input, endTrial),
     closePeriod: (input) => perform(input, (step) => bill(step, 'subscription_periodic', 'period')),
+    billUnitsChange: (input) => perform(input, billUnitsChange),
     changePlan: (input) => perform(input, changePlan),
     endSubscription: (input) => perform(input, end),
 
@@ -152,7 +153,9 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
     const plan = await loadSubscriptionPlan(em, subscription);
     const terms = await loadBillingContext(em, input.organizationId, subscription.customerId);
     // Nothing more can come to the last invoice of a deleted plan, so it waits for nothing.
-    const context = plan.row.deletedAt == null ? terms : { ...terms, graceDays: 0 };
+    // What is added in advance is due at once.
+    const waits = plan.row.deletedAt == null && input.due.kind !== 'units_change';
+    const context = waits ? terms : { ...terms, graceDays: 0 };
     const at = new Date(input.due.at);
     const step: Step = { em, input, at, subscription, plan, context, partition };
 
@@ -225,6 +228,15 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
     subscription.trialEndsAt = trialEnd(firstStart(former) ?? subscription.startedAt, plan.plan.trialDays);
     subscription.updatedAt = at;
     return null;
+  }
+
+  // Several changes of one instant of a test clock have an invoice each.
+  async function billUnitsChange(step: Step): Promise<Billed> {
+    const { em, subscription, at } = step;
+    const [, ...left] = subscription.unitChangesDue ?? [];
+    subscription.unitChangesDue = left.length === 0 ? null : left;
+    const earlier = await em.count(BillingPeriodEntity, { subscriptionId: subscription.id, billingAt: at });
+    return bill(step, 'in_advance_charge', 'units_change', { group: `units_change/${subscription.id}/${earlier}` });
   }
 
   async function endTrial(step: Step): Promise<Billed | null> {
@@ -364,6 +376,8 @@ function noteOf({ due }: StepInput): string {
       return `trial ended ${day}`;
     case 'period_end':
       return `period closed ${day}`;
+    case 'units_change':
+      return `units changed ${day}`;
     case 'plan_change':
       return `changed its plan ${day}`;
     case 'ending':

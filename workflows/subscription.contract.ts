@@ -72,6 +72,7 @@ export interface SubscriptionActivities {
   billStart(input: StepInput): Promise<StepResult>;
   endTrial(input: StepInput): Promise<StepResult>;
   closePeriod(input: StepInput): Promise<StepResult>;
+  billUnitsChange(input: StepInput): Promise<StepResult>;
   changePlan(input: StepInput): Promise<StepResult>;
   endSubscription(input: StepInput): Promise<StepResult>;
   billUsageInAdvance(input: {

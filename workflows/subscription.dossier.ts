@@ -36,6 +36,7 @@ const dueWords = {
   starting: 'first invoice in advance',
   trial_end: 'end of the trial',
   period_end: 'close of the period',
+  units_change: 'billing of added units',
   plan_change: 'change of the plan',
   ending: 'end of the subscription',
 } as const;

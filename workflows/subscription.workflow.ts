@@ -189,6 +189,8 @@ function step(state: SubscriptionState, due: DueMomentState): Promise<StepResult
       return activities.endTrial.executeWithOptions({ summary: `End the trial of ${who}` }, [input]);
     case 'period_end':
       return activities.closePeriod.executeWithOptions({ summary: `Close ${periodLabel(state)}: ${who}` }, [input]);
+    case 'units_change':
+      return activities.billUnitsChange.executeWithOptions({ summary: `Bill added units: ${who}` }, [input]);
     case 'plan_change':
       return activities.changePlan.executeWithOptions({ summary: `Change the plan: ${who}` }, [input]);
     case 'ending':
@@ -228,6 +230,8 @@ function waitSummary(state: SubscriptionState): string {
       return `Trial until ${at}`;
     case 'period_end':
       return `Period ${periodLabel(state)} ends ${at}`;
+    case 'units_change':
+      return `Units changed ${at}`;
     case 'plan_change':
       return `Another plan from ${at}`;
     case 'ending':

@@ -4,6 +4,7 @@ import type { ChargeModel, PercentageModel } from '../domain/catalog/charge.js';
 import type { TimeZone } from '../domain/calendar/time-zone.js';
 import type { ChargeFilter, Dimensions } from '../domain/catalog/charge-filter.js';
 import { chargeSlice } from '../domain/catalog/charge-slice.js';
+import { highWater } from '../domain/metering/high-water.js';
 import { runningTotals } from '../domain/metering/running-totals.js';
 import { type Decimal, ZERO } from '../domain/money/decimal.js';
 import { roundToMinorUnits } from '../domain/money/money.js';
@@ -20,6 +21,8 @@ export interface RatedUsage {
   readonly groupedBy: Dimensions;
   readonly model: ChargeModel;
   readonly usage: MeteredUsage;
+  /** What there is, not weighted by time; `usage.units` is what was priced. */
+  readonly shownUnits: Decimal;
   readonly rated: RatedAmount;
   /** Rounded once, half-up, to the currency's exponent. */
   readonly amountMinor: number;
@@ -43,7 +46,7 @@ export interface UsageRange {
  * and current usage share, so they agree by construction. One reading of the aggregates serves every charge.
  *
  * Charges come in the plan's order; of each first its filters in their order, then the rest; of a grouped price one line for
- * each group that has usage, in the order of their values.
+ * each group that has usage, in the order of their values (one without values when none has).
  */
 export async function rateUsage(
   em: EntityManager,
@@ -53,6 +56,19 @@ export async function rateUsage(
 ): Promise<RatedUsage[]> {
   const charges = plan.charges.filter(({ charge }) => !charge.payInAdvance);
   return rateCharges(em, reader, plan, charges, range);
+}
+
+/**
+ * What the range would cost if it ended as it stands, charges paid in advance too: those at the highest level they reached,
+ * which is what was paid (lago-api.md 2.3).
+ */
+export async function rateCurrentUsage(
+  em: EntityManager,
+  reader: UsageReader,
+  plan: RatedPlan,
+  range: UsageRange,
+): Promise<RatedUsage[]> {
+  return rateCharges(em, reader, plan, plan.charges, range);
 }
 
 /**
@@ -80,17 +96,33 @@ async function rateCharges(
   if (charges.length === 0) return [];
   const requests = charges.map(({ charge }) => ({
     metric: charge.metric,
-    prorated: weighed && charge.prorated,
+    prorated: weighed && (charge.prorated || isPaidByPeak(charge)),
     sliceOf: (dimensions: Dimensions) => chargeSlice(charge, dimensions).key,
   }));
   const metered = await reader.slices(em, range, requests);
   const slices = charges.flatMap((rated, index) => pricedSlices(rated, metered[index]!));
   const priced = await withTransactions(em, reader, range, slices);
-  return priced.map(({ charge, price, filterId, groupedBy, usage }) => {
+  return priced.map(({ charge, price, filterId, groupedBy, usage: metered }) => {
+    const peak = weighed && isPaidByPeak(charge.charge);
+    const usage = peak ? peakUsage(charge, metered) : metered;
     const amount = rate(price.model, usage);
     const amountMinor = roundToMinorUnits(amount.amount, plan.plan.currency);
-    return { charge, filterId, groupedBy, model: price.model, usage, rated: amount, amountMinor };
+    const shownUnits = metered.fullUnits ?? metered.units;
+    return { charge, filterId, groupedBy, model: price.model, usage, shownUnits, rated: amount, amountMinor };
   });
+}
+
+/** Paid in advance by units that may be taken away again; a percentage and amounts of events are paid event by event. */
+function isPaidByPeak({ payInAdvance, metric, model }: RatedCharge['charge']): boolean {
+  const falls = metric.aggregation === 'sum_agg' || metric.aggregation === 'unique_count_agg';
+  return payInAdvance && falls && model.kind !== 'percentage' && model.kind !== 'dynamic';
+}
+
+function peakUsage({ charge }: RatedCharge, metered: MeteredUsage): MeteredUsage {
+  const { eventsCount, totalAggregatedUnits = ZERO, proratedSteps = [] } = metered;
+  const { units, proratedUnits } = highWater(proratedSteps);
+  const usage = { eventsCount, totalAggregatedUnits };
+  return charge.prorated ? { ...usage, units: proratedUnits, fullUnits: units } : { ...usage, units };
 }
 
 interface PricedSlice {
@@ -112,10 +144,10 @@ function pricedSlices(rated: RatedCharge, slices: readonly UsageSlice[]): Priced
       .filter(({ filter }) => (filter?.id ?? null) === filterId)
       .sort((a, b) => (a.slice < b.slice ? -1 : 1))
       .map(({ slice, groupedBy, usage }) => ({ charge: rated, price, filterId, slice, groupedBy, usage }));
-    const isGrouped = (price.pricingGroupKeys ?? []).length > 0;
-    // A price without groups has its line whether there is usage or not: some models cost something at 0 units.
-    if (own.length > 0 || isGrouped) return own;
-    return [{ charge: rated, price, filterId, slice: '', groupedBy: {}, usage: NO_USAGE }];
+    if (own.length > 0) return own;
+    // A price has its line whether there is usage or not: some models cost something at 0 units.
+    const groupedBy = Object.fromEntries((price.pricingGroupKeys ?? []).map((key) => [key, null]));
+    return [{ charge: rated, price, filterId, slice: '', groupedBy, usage: NO_USAGE }];
   });
 }
 

@@ -15,6 +15,19 @@ const usageFields = {
   pricing_unit_details: z.null(),
 };
 
+const filterUsage = z.object({
+  ...usageFields,
+  invoice_display_name: z.string().nullable(),
+  values: z.record(z.string(), z.array(z.string())).nullable(),
+  presentation_breakdowns: z.array(z.unknown()),
+});
+
+const groupUsage = z.object({
+  ...usageFields,
+  grouped_by: z.record(z.string(), z.string().nullable()),
+  filters: z.array(filterUsage),
+});
+
 /** Lago's CustomerUsage (lago-api.md 3.6). */
 export const currentUsageAnswer = z
   .object({
@@ -42,15 +55,8 @@ export const currentUsageAnswer = z
           code: z.string(),
           aggregation_type: z.string(),
         }),
-        filters: z.array(
-          z.object({
-            ...usageFields,
-            invoice_display_name: z.string().nullable(),
-            values: z.record(z.string(), z.array(z.string())).nullable(),
-            presentation_breakdowns: z.array(z.unknown()),
-          }),
-        ),
-        grouped_usage: z.array(z.unknown()),
+        filters: z.array(filterUsage),
+        grouped_usage: z.array(groupUsage),
         presentation_breakdowns: z.array(z.unknown()),
       }),
     ),
@@ -99,29 +105,48 @@ function chargeJson(lines: RatedUsage[], currency: string) {
       code: metricRow.code,
       aggregation_type: metricRow.aggregationType,
     },
-    filters:
-      filterRows.length === 0
-        ? []
-        : lines.map((line) => {
-            const filter = filterRows.find((candidate) => candidate.id === line.filterId);
-            return {
-              ...usageJson([line]),
-              invoice_display_name: filter?.invoiceDisplayName ?? null,
-              values: filter?.values ?? null,
-              presentation_breakdowns: [],
-            };
-          }),
-    grouped_usage: [],
+    filters: filterRows.length === 0 ? [] : filtersJson(lines),
+    grouped_usage: groupsOf(lines).map((group) => ({
+      ...usageJson(group),
+      grouped_by: (group[0] as RatedUsage).groupedBy,
+      filters: filterRows.length === 0 ? [] : filtersJson(group),
+    })),
     presentation_breakdowns: [],
   };
 }
 
+// One entry a filter, whatever its groups.
+function filtersJson(lines: readonly RatedUsage[]) {
+  const ids = [...new Set(lines.map((line) => line.filterId))];
+  return ids.map((id) => {
+    const own = lines.filter((line) => line.filterId === id);
+    const filter = own[0]?.charge.filterRows.find((candidate) => candidate.id === id);
+    return {
+      ...usageJson(own),
+      invoice_display_name: filter?.invoiceDisplayName ?? null,
+      values: filter?.values ?? null,
+      presentation_breakdowns: [],
+    };
+  });
+}
+
+/** The lines of each set of group values, whatever their filters; none for a charge without groups. */
+function groupsOf(lines: readonly RatedUsage[]): RatedUsage[][] {
+  const groups = new Map<string, RatedUsage[]>();
+  for (const line of lines) {
+    if (Object.keys(line.groupedBy).length === 0) continue;
+    const key = JSON.stringify(line.groupedBy);
+    groups.set(key, [...(groups.get(key) ?? []), line]);
+  }
+  return [...groups.values()];
+}
+
 function usageJson(lines: readonly RatedUsage[]) {
-  const units = railsDecimal(sumDecimals(lines.map((line) => line.usage.units)));
+  const units = railsDecimal(sumDecimals(lines.map((line) => line.shownUnits)));
   return {
     units,
     total_aggregated_units: railsDecimal(
-      sumDecimals(lines.map((line) => line.usage.totalAggregatedUnits ?? line.usage.units)),
+      sumDecimals(lines.map((line) => line.usage.totalAggregatedUnits ?? line.shownUnits)),
     ),
     events_count: lines.reduce((sum, line) => sum + line.usage.eventsCount, 0),
     amount_cents: sumMinor(lines.map((line) => line.amountMinor)),

@@ -15,7 +15,7 @@ import { billingCalendarOf } from '../subscriptions/lifecycle.js';
 import { SubscriptionEntity } from '../subscriptions/subscription.entity.js';
 import { presentOn } from '../test-clocks/clock-time.js';
 import { type BillingContext, loadBillingContext, taxesOf } from './billing-context.js';
-import { type RatedUsage, rateUsage } from './charge-usage.js';
+import { rateCurrentUsage, type RatedUsage } from './charge-usage.js';
 
 export interface CurrentUsage {
   readonly from: Instant;
@@ -73,7 +73,7 @@ export class CurrentUsageService {
         zone: context.zone,
         periodDays: span.periodDays,
       };
-      const lines = await rateUsage(em, this.reader, plan, range);
+      const lines = await rateCurrentUsage(em, this.reader, plan, range);
       return {
         from: span.from,
         to: span.to,

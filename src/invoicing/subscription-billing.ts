@@ -14,7 +14,8 @@ import { nextInvoiceDue, storeInvoiceDue } from './invoice-due.js';
 import type { InvoiceRow } from './invoice.entity.js';
 import { regroupPaidFees } from './regrouped-fees.js';
 
-export type InvoicingReason = 'subscription_starting' | 'subscription_periodic' | 'subscription_terminating';
+export type InvoicingReason =
+  'in_advance_charge' | 'subscription_starting' | 'subscription_periodic' | 'subscription_terminating';
 
 /** Period ends of one instant share an invoice; every other step is a document of its own. */
 export const PERIODIC_GROUP = 'periodic';

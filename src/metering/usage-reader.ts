@@ -103,7 +103,8 @@ export class UsageReader {
         const history = { partial, carried };
         if (weighed === null) return { slice, dimensions, usage: meteredUnits(request.metric, history, range) };
         const weigh = request.metric.aggregation === 'unique_count_agg' ? proratedUniqueCount : proratedSum;
-        const units = weigh(weighed.get(slice) ?? [], range);
+        const known = weighed.get(slice) ?? [];
+        const units = weigh(request.metric.recurring ? known : known.filter(({ at }) => at >= range.from), range);
         return { slice, dimensions, usage: proratedMeteredUnits(request.metric, units, history) };
       });
     });
@@ -139,7 +140,7 @@ export class UsageReader {
     return groups;
   }
 
-  /** Per metric, all counted events up to the end of the range, also those before it: one reading for all metrics. */
+  /** Per metric, all counted events up to the end of the range; of what recurs also those before it. One reading for all. */
   private async eventsOfMetrics(
     em: EntityManager,
     range: UsageRange,
@@ -152,11 +153,12 @@ export class UsageReader {
       `select (extract(epoch from "timestamp") * 1000)::float8 as at_ms, ingest_sequence::text, code, properties,
               precise_total_amount_cents::text as precise
          from events
-        where organization_id = ? and external_subscription_id = ? and "timestamp" < ?::timestamptz
-          and code = any(?::text[]) and ingest_sequence <= ?::bigint`,
+        where organization_id = ? and external_subscription_id = ? and "timestamp" >= ?::timestamptz
+          and "timestamp" < ?::timestamptz and code = any(?::text[]) and ingest_sequence <= ?::bigint`,
       [
         range.organizationId,
         range.externalSubscriptionId,
+        isoInstant(metrics.some(({ recurring }) => recurring) ? BEGINNING : range.from),
         isoInstant(range.to),
         textArray([...byCode.keys()]),
         cutoffOf(range),

@@ -9,11 +9,11 @@ import { CustomerEntity } from '../customers/customer.entity.js';
 import { monthly, nextBoundaryAfter } from '../domain/calendar/billing-calendar.js';
 import { instant } from '../domain/calendar/instant.js';
 import type { DueMomentRow } from '../due-moments/due-moment.entity.js';
-import type { Waker } from '../due-moments/due-moments.js';
+import { lockDueMoment, type Waker } from '../due-moments/due-moments.js';
 import type { EntityManager } from '../platform/database/database.js';
 import { presentOn } from '../test-clocks/clock-time.js';
 import { billingCalendarOf } from './lifecycle.js';
-import { type Household, zoneOf } from './schedule.js';
+import { type Household, scheduleNext, zoneOf } from './schedule.js';
 import { SubscriptionEntity, type SubscriptionRow } from './subscription.entity.js';
 
 /** Edits of a plan that change units reach each of its subscriptions on the subscription's own clock and calendar. */
@@ -47,7 +47,8 @@ export class FixedChargeUnitsOfSubscriptions extends FixedChargeUnits {
  * Dates the new units of a subscription that has started: from now on, or from its next period on. The first record of a
  * fixed charge is preceded by what the subscription had from its start. What was to become of the units later is superseded.
  *
- * The answer is what its workflow is to be told, once committed.
+ * What is paid in advance and changes at once is still to be billed: the subscription has a due moment for it. The answer is
+ * what its workflow is to be told, once committed.
  */
 export async function changeUnits(
   em: EntityManager,
@@ -72,7 +73,12 @@ export async function changeUnits(
     record(em, { ...one, units: to, effectiveAt, createdAt });
   }
   await em.flush();
-  return [];
+  if (!changes.some(({ atOnce, payInAdvance }) => atOnce && payInAdvance)) return [];
+  await lockDueMoment(em, 'subscription', subscriptionId);
+  await em.refresh(subscription);
+  subscription.unitChangesDue = [...(subscription.unitChangesDue ?? []), now.toISOString()];
+  await em.flush();
+  return scheduleNext(em, subscription, plan, household);
 }
 
 function earlier(at: Date): Date {

@@ -61,6 +61,12 @@ export function fixedChargesInAdvance(plan: RatedPlan): boolean {
   return plan.fixedCharges.some(({ fixedCharge }) => fixedCharge.payInAdvance);
 }
 
+/** The oldest change of units that is still to be billed. */
+function oldestUnitsChange({ unitChangesDue }: Pick<SubscriptionRow, 'unitChangesDue'>): number | null {
+  const [oldest] = unitChangesDue ?? [];
+  return oldest === undefined ? null : Date.parse(oldest);
+}
+
 /** Whether recurring usage is paid in advance: a life that goes on into a new period on this plan pays for it there. */
 export function renewsUsage(plan: RatedPlan): boolean {
   return plan.charges.some(({ charge }) => charge.payInAdvance && charge.metric.recurring);
@@ -109,6 +115,7 @@ function factsOf(subscription: SubscriptionRow, rated: RatedPlan, zone: TimeZone
         : { at: subscription.nextPlanAt.getTime(), atOnce: subscription.nextPlanAtOnce },
     payInAdvance: rated.plan.payInAdvance,
     fixedChargesInAdvance: fixedChargesInAdvance(rated),
+    unitsChangedAt: oldestUnitsChange(subscription),
     trialEndsAt: subscription.trialEndsAt?.getTime() ?? null,
   };
 }

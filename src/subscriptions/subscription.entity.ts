@@ -29,6 +29,7 @@ export const SubscriptionEntity = defineEntity({
     nextPlanAtOnce: p.boolean().default(false),
     onTerminationCreditNote: p.text().$type<TerminationCredit>().nullable(),
     onTerminationInvoice: p.text().$type<'generate' | 'skip'>(),
+    unitChangesDue: p.json<string[]>().nullable(),
     doneKind: p.text().nullable(),
     doneAt: p.datetime(3).nullable(),
     createdAt: p.datetime(3),

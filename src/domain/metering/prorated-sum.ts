@@ -1,5 +1,5 @@
 import type { Instant } from '../calendar/instant.js';
-import type { TimeZone } from '../calendar/time-zone.js';
+import { localDate, startOfLocalDay, type TimeZone } from '../calendar/time-zone.js';
 import { Decimal, ZERO } from '../money/decimal.js';
 import { billedDays } from '../proration/day-count.js';
 import type { MeteredEvent } from './metered-event.js';
@@ -37,7 +37,10 @@ const EXACT_DECIMALS = 30;
  */
 export function proratedSum(events: readonly MeteredEvent[], span: ProratedSpan): ProratedUnits {
   const counted = events.filter((event) => event.counted && event.at < span.to).sort(comparePositions);
-  const share = (from: Instant) => new Decimal(billedDays({ from, to: span.to }, span.zone)).div(span.periodDays);
+  // Local days, the first one in full: the hour of an event and that of a termination do not take a day from each other.
+  const dayOf = (at: Instant) => startOfLocalDay(localDate(at, span.zone), span.zone);
+  const share = (at: Instant) =>
+    new Decimal(billedDays({ from: dayOf(at), to: span.to }, span.zone)).div(span.periodDays);
 
   const persisted = counted.filter((event) => event.at < span.from);
   const before = persisted.reduce((sum, event) => sum.plus(event.value ?? ZERO), ZERO);

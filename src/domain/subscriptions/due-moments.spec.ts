@@ -18,6 +18,7 @@ function facts(overrides: Partial<SubscriptionFacts> = {}): SubscriptionFacts {
     nextPlan: null,
     payInAdvance: false,
     fixedChargesInAdvance: false,
+    unitsChangedAt: null,
     trialEndsAt: null,
     ...overrides,
   };

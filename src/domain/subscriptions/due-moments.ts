@@ -11,7 +11,8 @@
  * close is overdue does not make that close disappear: it comes after it.
  */
 
-export type DueKind = 'activation' | 'starting' | 'trial_end' | 'period_end' | 'plan_change' | 'ending';
+export type DueKind =
+  'activation' | 'starting' | 'trial_end' | 'period_end' | 'units_change' | 'plan_change' | 'ending';
 
 export interface DueMoment {
   readonly kind: DueKind;
@@ -39,6 +40,8 @@ export interface SubscriptionFacts {
   readonly payInAdvance: boolean;
   /** Fixed charges are paid in advance; they do not wait. */
   readonly fixedChargesInAdvance: boolean;
+  /** The oldest change of their units, by a command at once, that is not billed yet. */
+  readonly unitsChangedAt: number | null;
   /** End of the trial, null without one. */
   readonly trialEndsAt: number | null;
 }
@@ -55,6 +58,7 @@ const order: Record<DueKind, number> = {
   starting: 1,
   trial_end: 2,
   period_end: 3,
+  units_change: 3.5,
   plan_change: 4,
   ending: 5,
 };
@@ -99,6 +103,7 @@ function activeMoments(
   if (end === null || boundary < end.at || (boundary === end.at && !end.closesPeriod))
     moments.push({ kind: 'period_end', at: boundary });
   if (end !== null) moments.push({ kind: end.kind, at: end.at });
+  if (facts.unitsChangedAt !== null) moments.push({ kind: 'units_change', at: facts.unitsChangedAt });
   return moments;
 }
 
@@ -120,6 +125,7 @@ function endOf({ endsAt, endedAt, nextPlan }: SubscriptionFacts, startedAt: numb
 }
 
 function isAfter(moment: DueMoment, done: Progress): boolean {
-  if (done === null || done.kind === 'activation') return true;
+  // One that is billed is no fact any more: of two at one instant of a test clock the second one is still to come.
+  if (done === null || done.kind === 'activation' || moment.kind === 'units_change') return true;
   return moment.at > done.at || (moment.at === done.at && order[moment.kind] > order[done.kind]);
 }

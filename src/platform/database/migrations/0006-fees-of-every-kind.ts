@@ -13,8 +13,8 @@ export class FeesOfEveryKind extends Migration {
         add shown jsonb`);
     this.addSql(`
       alter table subscriptions
-        /* Oldest first. Each becomes a due moment of the subscription. */
-        add unit_changes_due timestamptz(3)[] not null default '{}'`);
+        /* Instants, the oldest first. Each becomes a due moment of the subscription. */
+        add unit_changes_due jsonb`);
     // A commitment adds up the fees of a plan's period.
     this.addSql(`create index fees_subscription_time on fees (subscription_id, from_at)`);
   }
