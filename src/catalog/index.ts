@@ -25,4 +25,5 @@ export { PlansService } from './plans.service.js';
 export { PlanChargesController } from './plan-charges.controller.js';
 export { PlanEditor } from './plan-editor.js';
 export { PlanFixedChargesController } from './plan-fixed-charges.controller.js';
+export { PlanMetadataController } from './plan-metadata.controller.js';
 export { PlanPartsService } from './plan-parts.service.js';

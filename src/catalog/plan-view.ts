@@ -8,6 +8,8 @@ export interface PlanView extends PlanRows {
   readonly taxes: ReadonlyMap<string, TaxRow>;
   /** Of a subscription's plan, when the subscription has terms of its own. */
   readonly ownedBy: string | null;
+  /** It is being deleted: its subscriptions and drafts come to their end. */
+  readonly pendingDeletion?: boolean;
 }
 
 /** The views of these plans by id, in a fixed number of queries however many there are. */

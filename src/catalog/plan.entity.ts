@@ -19,7 +19,7 @@ export const PlanEntity = defineEntity({
     billChargesMonthly: p.boolean().nullable(),
     billFixedChargesMonthly: p.boolean().nullable(),
     taxCodes: p.array(),
-    metadata: p.json<Record<string, string>>().nullable(),
+    metadata: p.json<Record<string, string | null>>().nullable(),
     createdAt: p.datetime(3),
     updatedAt: p.datetime(3),
     deletedAt: p.datetime(3).nullable(),

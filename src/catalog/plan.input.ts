@@ -4,9 +4,15 @@ import { cents, currency, notYet, optionalLongText, optionalText, text } from '.
 import { wrapped } from '../platform/http/request.pipe.js';
 import { cascadeUpdates, chargeInput, commitmentInput, fixedChargeInput, taxCodes, trialDays } from './charge.input.js';
 
-const metadata = z
+const MAX_METADATA = 50;
+
+export const metadata = z
   .record(z.string().min(1).max(100), z.string().max(255).nullable())
-  .refine((map) => Object.keys(map).length <= 50, 'value_is_too_long');
+  .refine(isMetadata, 'value_is_too_long');
+
+export function isMetadata(map: Record<string, unknown>): boolean {
+  return Object.keys(map).length <= MAX_METADATA;
+}
 
 const fields = {
   name: text(),

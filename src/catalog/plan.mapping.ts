@@ -127,7 +127,7 @@ export function planJson(view: PlanView): z.infer<typeof planAnswer> {
     active_subscriptions_count: 0,
     draft_invoices_count: 0,
     parent_id: parentId(view, plan.id),
-    pending_deletion: false,
+    pending_deletion: view.pendingDeletion ?? false,
     charges: view.charges.map((charge) => chargeJson(view, charge)),
     fixed_charges: view.fixedCharges.map((fixedCharge) => fixedChargeJson(view, fixedCharge)),
     entitlements: [],

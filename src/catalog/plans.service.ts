@@ -7,7 +7,14 @@ import { limits, type Page, type PageRequest } from '../platform/http/pagination
 import { replaceCharges, type WriteContext } from './charge-writer.js';
 import { writeCommitment } from './commitment-writer.js';
 import { replaceFixedCharges } from './fixed-charge-writer.js';
-import { findPlan, type LivingSubscription, livingSubscriptions, meterGroups, PlanEditor } from './plan-editor.js';
+import {
+  findPlan,
+  type LivingSubscription,
+  livingSubscriptions,
+  lockPlan,
+  meterGroups,
+  PlanEditor,
+} from './plan-editor.js';
 import { type PlanView, planViews } from './plan-view.js';
 import { PlanEntity, type PlanRow } from './plan.entity.js';
 import type { PlanChanges, PlanCreation } from './plan.input.js';
@@ -91,6 +98,21 @@ export class PlansService {
     return view;
   }
 
+  /** Describes the plan and changes nothing of what it bills. @throws 404 `plan_not_found` */
+  changeMetadata(
+    organizationId: string,
+    code: string,
+    change: (current: Metadata) => Metadata | null,
+  ): Promise<Metadata | null> {
+    return this.database.tenant(organizationId, async (em) => {
+      const plan = await lockPlan(em, (await findPlan(em, organizationId, code)).id);
+      plan.metadata = change(plan.metadata ?? {});
+      plan.updatedAt = new Date();
+      await em.flush();
+      return plan.metadata;
+    });
+  }
+
   /**
    * Ends the subscriptions first, so that a deletion cut short can be asked for again; then once more, for one that was
    * begun in between.
@@ -107,7 +129,7 @@ export class PlansService {
     });
     await this.terminate(organizationId, left);
     await this.drafts.finalizeDraftsOfPlan(organizationId, planId);
-    return view;
+    return { ...view, pendingDeletion: true };
   }
 
   private async terminate(organizationId: string, subscriptions: readonly LivingSubscription[]): Promise<void> {
@@ -116,6 +138,8 @@ export class PlansService {
     }
   }
 }
+
+type Metadata = Record<string, string | null>;
 
 /** What decides periods and currency stays as long as a subscription is on the plan. */
 function settledFields(plan: PlanRow) {
@@ -150,7 +174,7 @@ function applyFields(plan: PlanRow, input: PlanChanges, taxes: ReadonlyMap<strin
   if (input.pay_in_advance != null) plan.payInAdvance = input.pay_in_advance;
   if (input.bill_charges_monthly !== undefined) plan.billChargesMonthly = input.bill_charges_monthly;
   if (input.bill_fixed_charges_monthly !== undefined) plan.billFixedChargesMonthly = input.bill_fixed_charges_monthly;
-  if (input.metadata !== undefined) plan.metadata = (input.metadata ?? {}) as Record<string, string>;
+  if (input.metadata !== undefined) plan.metadata = input.metadata ?? {};
   if (input.tax_codes != null) {
     requireTaxes(input.tax_codes, taxes);
     plan.taxCodes = input.tax_codes;

@@ -82,7 +82,10 @@ export class TaxesController {
       const found = await findTax(em, organizationId, code);
       if (input.code !== undefined && input.code !== found.code) {
         await requireFreeCode(em, organizationId, input.code);
-        await renameInLists(em, organizationId, found.code, input.code);
+        const { code: from } = found;
+        const to = input.code;
+        await renameInLists(em, organizationId, from, to);
+        await changeInTerms(em, organizationId, from, (codes) => codes.map((one) => (one === from ? to : one)));
         found.code = input.code;
       }
       if (input.name !== undefined) found.name = input.name;
@@ -108,6 +111,7 @@ export class TaxesController {
           [found.code, organizationId, found.code],
         );
       }
+      await changeInTerms(em, organizationId, found.code, (codes) => codes.filter((code) => code !== found.code));
       em.remove(found);
       await em.flush();
       return found;
@@ -125,6 +129,29 @@ async function renameInLists(em: EntityManager, organizationId: string, from: st
         where organization_id = ? and ? = any(tax_codes)`,
       [from, to, organizationId, from],
     );
+  }
+}
+
+/** Terms of subscriptions of their own name taxes too, wherever in them a part has its `taxCodes`. */
+async function changeInTerms(
+  em: EntityManager,
+  organizationId: string,
+  code: string,
+  change: (codes: string[]) => string[],
+): Promise<void> {
+  const rows = await em.execute<{ subscription_id: string; difference: unknown }[]>(
+    `select subscription_id, difference from subscription_terms
+      where organization_id = ? and strpos(difference::text, ?) > 0`,
+    [organizationId, JSON.stringify(code)],
+  );
+  for (const { subscription_id, difference } of rows) {
+    const changed = JSON.stringify(difference, (key, value: unknown) =>
+      key === 'taxCodes' && Array.isArray(value) ? change(value as string[]) : value,
+    );
+    await em.execute(`update subscription_terms set difference = ?::jsonb where subscription_id = ?`, [
+      changed,
+      subscription_id,
+    ]);
   }
 }
 

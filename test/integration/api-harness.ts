@@ -33,6 +33,7 @@ export interface Tenant {
   delete(path: string): Promise<Answer>;
   post(path: string, body: unknown): Promise<Answer>;
   put(path: string, body: unknown): Promise<Answer>;
+  patch(path: string, body: unknown): Promise<Answer>;
 }
 
 /** What the invoice commands were asked; the workflows behind them are not part of these tests. */
@@ -136,6 +137,7 @@ export class ApiHarness {
       get: (path) => this.request('GET', path, { headers }),
       delete: (path) => this.request('DELETE', path, { headers }),
       post: (path, payload) => this.request('POST', path, { payload, headers }),
+      patch: (path, payload) => this.request('PATCH', path, { payload, headers }),
       put: (path, payload) => this.request('PUT', path, { payload, headers }),
     };
   }
