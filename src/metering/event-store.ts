@@ -278,6 +278,8 @@ interface Parts {
   ordered: boolean;
   /** Sums of events that say what they cost. */
   priced: boolean;
+  /** Metrics whose hours are added up to days and months. */
+  rolled: boolean;
   unique: boolean;
   unmetered: boolean;
   /** Events that a charge paid in advance has to bill. */
@@ -287,7 +289,7 @@ interface Parts {
 /** The batch turned into columns, in the order of the statement's parameters. */
 class Columns {
   readonly parts: Parts = {
-    ...{ metered: false, ordered: false, priced: false, unique: false, unmetered: false },
+    ...{ metered: false, ordered: false, priced: false, rolled: false, unique: false, unmetered: false },
     inAdvance: false,
   };
   private readonly ids: string[] = [];
@@ -306,6 +308,7 @@ class Columns {
   private readonly roles: (string | null)[] = [];
   private readonly amounts: (string | null)[] = [];
   private readonly uniqueValues: (string | null)[] = [];
+  private readonly rolled: (string | null)[] = [];
   private readonly metricsInAdvance = new Set<string>();
 
   billInAdvance(metricId: string): void {
@@ -330,10 +333,12 @@ class Columns {
     this.roles.push(row === null ? null : row.role);
     this.amounts.push(row === null ? null : row.value);
     this.uniqueValues.push(row === null ? null : row.uniqueValue);
+    this.rolled.push(row === null ? null : row.rolled ? 't' : 'f');
     if (row === null) this.parts.unmetered = true;
     else {
       this.parts.metered = true;
       if (row.role === 'sum' && event.preciseTotalAmountCents !== null) this.parts.priced = true;
+      if (row.rolled) this.parts.rolled = true;
       if (row.role === 'latest' || row.role === 'weighted') this.parts.ordered = true;
       if (row.role === 'add' || row.role === 'remove') this.parts.unique = true;
     }
@@ -363,6 +368,7 @@ class Columns {
       plainArray(this.roles),
       textArray(this.amounts),
       textArray(this.uniqueValues),
+      plainArray(this.rolled),
       ...(this.parts.inAdvance ? [plainArray([...this.metricsInAdvance])] : []),
     ];
   }
@@ -385,10 +391,11 @@ function statement(parts: Parts): { name: string; text: string } {
  * The one statement. Rows go into the indexes in the order of their keys, so that two connections never wait for each
  * other in a circle, and so that neighbours share pages.
  */
-function statementText({ metered, ordered, priced, unique, unmetered, inAdvance }: Parts): string {
+function statementText({ metered, ordered, priced, rolled, unique, unmetered, inAdvance }: Parts): string {
   const meteredParameters = `,
-        $12::float8[], $13::uuid[], $14::text[], $15::text[], $16::numeric[], $17::text[]`;
-  const meteredColumns = ', hour, metric_id, dimensions, role, value, unique_value';
+        $12::float8[], $13::uuid[], $14::text[], $15::text[], $16::numeric[], $17::text[], $18::boolean[]`;
+  const meteredColumns = ', hour, metric_id, dimensions, role, value, unique_value, rolled';
+  const columns: BucketColumn[] = [...COLUMNS, ...(ordered ? ORDERED_COLUMNS : []), ...(priced ? PRICED_COLUMNS : [])];
   const ctes = [
     `input as materialized (
       select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::jsonb[],
@@ -411,26 +418,26 @@ function statementText({ metered, ordered, priced, unique, unmetered, inAdvance 
       `metered as materialized (
         select input.* from inserted join input using (ingest_sequence) where input.metric_id is not null
       )`,
-      `buckets as (
-        insert into usage_buckets as bucket (organization_id, external_subscription_id, metric_id, bucket_at, dimensions,
-          events_count, sum, max, ${ordered ? 'moment, latest_value, latest_at, latest_sequence, ' : ''}${priced ? 'precise_total_amount_cents, ' : ''}max_sequence)
-        select organization_id, external_subscription_id, metric_id, to_timestamp(hour * 3600), dimensions,
-          count(*),
-          coalesce(sum(value) filter (where role in ('sum', 'weighted')), 0),
-          max(value) filter (where role = 'max'),
+      `hourly as (
+        select organization_id, external_subscription_id, metric_id, hour, dimensions, bool_or(rolled) as rolled,
+          count(*) as events_count,
+          coalesce(sum(value) filter (where role in ('sum', 'weighted')), 0) as sum,
+          max(value) filter (where role = 'max') as max,
           ${ordered ? ORDERED_AGGREGATES : ''}
           ${priced ? PRICED_AGGREGATE : ''}
-          max(ingest_sequence)
+          max(ingest_sequence) as max_sequence
         from metered
         group by organization_id, external_subscription_id, metric_id, hour, dimensions
+      )`,
+      `buckets as (
+        insert into usage_buckets as bucket
+          (organization_id, external_subscription_id, metric_id, bucket_at, dimensions, ${columns.join(', ')})
+        select organization_id, external_subscription_id, metric_id, to_timestamp(hour * 3600), dimensions,
+          ${columns.join(', ')}
+        from hourly
         order by organization_id, external_subscription_id, metric_id, hour, dimensions
         on conflict (organization_id, external_subscription_id, metric_id, bucket_at, dimensions) do update set
-          events_count = bucket.events_count + excluded.events_count,
-          sum = bucket.sum + excluded.sum,
-          max = greatest(bucket.max, excluded.max),
-          ${ordered ? ORDERED_UPDATES : ''}
-          ${priced ? PRICED_UPDATE : ''}
-          max_sequence = greatest(bucket.max_sequence, excluded.max_sequence)
+          ${columns.map((column) => `${column} = ${BUCKET_UPDATES[column]}`).join(', ')}
       )`,
       `late as (
         insert into late_usage as late (billing_period_id, organization_id, invoice_id, events_count, through_sequence,
@@ -465,6 +472,22 @@ function statementText({ metered, ordered, priced, unique, unmetered, inAdvance 
       )`,
     );
   }
+  if (metered && rolled) {
+    ctes.push(`rollups as (
+      insert into usage_rollups as bucket
+        (organization_id, external_subscription_id, metric_id, grain, bucket_at, dimensions, ${columns.join(', ')})
+      select organization_id, external_subscription_id, metric_id, grain, starts_at, dimensions,
+        ${columns.map((column) => ROLLED_UP[column]).join(', ')}
+      from (
+        select hourly.*, grain, date_trunc(grain, to_timestamp(hour * 3600), 'UTC') as starts_at
+          from hourly cross join (values ('day'), ('month')) as grains (grain) where rolled
+      ) as grained
+      group by organization_id, external_subscription_id, metric_id, grain, starts_at, dimensions
+      order by organization_id, external_subscription_id, metric_id, grain, starts_at, dimensions
+      on conflict (organization_id, external_subscription_id, metric_id, grain, bucket_at, dimensions) do update set
+        ${columns.map((column) => `${column} = ${BUCKET_UPDATES[column]}`).join(', ')}
+    )`);
+  }
   if (metered && unique) {
     ctes.push(`uniques as (
       insert into usage_unique_values as kept (organization_id, external_subscription_id, metric_id, bucket_at,
@@ -485,12 +508,13 @@ function statementText({ metered, ordered, priced, unique, unmetered, inAdvance 
         max_sequence = greatest(kept.max_sequence, excluded.max_sequence)
     )`);
   }
+  if (metered && unique) ctes.push(...PRESENCE);
   if (inAdvance) {
     ctes.push(
       `in_advance as (
         insert into advance_events (organization_id, external_subscription_id, ingest_sequence, event_id)
         select organization_id, external_subscription_id, ingest_sequence, id from metered
-         where metric_id = any($18::uuid[])
+         where metric_id = any($19::uuid[])
          order by organization_id, external_subscription_id, ingest_sequence
         returning organization_id, external_subscription_id, ingest_sequence
       )`,
@@ -531,22 +555,95 @@ const TO_BILL_IN_ADVANCE = `, (
     ) as to_bill_in_advance`;
 
 const ORDERED_AGGREGATES = `
-          coalesce(sum(value * at_ms::bigint) filter (where role = 'weighted'), 0),
-          (array_agg(value order by at_ms desc, ingest_sequence desc) filter (where role = 'latest'))[1],
-          to_timestamp(max(at_ms) filter (where role = 'latest') / 1000),
-          (array_agg(ingest_sequence order by at_ms desc, ingest_sequence desc) filter (where role = 'latest'))[1],`;
+          coalesce(sum(value * at_ms::bigint) filter (where role = 'weighted'), 0) as moment,
+          (array_agg(value order by at_ms desc, ingest_sequence desc) filter (where role = 'latest'))[1] as latest_value,
+          to_timestamp(max(at_ms) filter (where role = 'latest') / 1000) as latest_at,
+          (array_agg(ingest_sequence order by at_ms desc, ingest_sequence desc) filter (where role = 'latest'))[1]
+            as latest_sequence,`;
 
-const PRICED_AGGREGATE = `coalesce(sum(precise) filter (where role = 'sum'), 0),`;
+const PRICED_AGGREGATE = `coalesce(sum(precise) filter (where role = 'sum'), 0) as precise_total_amount_cents,`;
 
-const PRICED_UPDATE = `precise_total_amount_cents = bucket.precise_total_amount_cents + excluded.precise_total_amount_cents,`;
+const COLUMNS = ['events_count', 'sum', 'max', 'max_sequence'] as const;
+const ORDERED_COLUMNS = ['moment', 'latest_value', 'latest_at', 'latest_sequence'] as const;
+const PRICED_COLUMNS = ['precise_total_amount_cents'] as const;
+type BucketColumn = (typeof COLUMNS | typeof ORDERED_COLUMNS | typeof PRICED_COLUMNS)[number];
 
-const LATER_LATEST = `bucket.latest_at is null
-            or (excluded.latest_at, excluded.latest_sequence) > (bucket.latest_at, bucket.latest_sequence)`;
+const IS_LATER = `(bucket.latest_at is null
+            or (excluded.latest_at, excluded.latest_sequence) > (bucket.latest_at, bucket.latest_sequence))`;
+const later = (column: string) => `case when ${IS_LATER} then excluded.${column} else bucket.${column} end`;
+const added = (column: string) => `bucket.${column} + excluded.${column}`;
 
-const ORDERED_UPDATES = `moment = bucket.moment + excluded.moment,
-          latest_value = case when ${LATER_LATEST} then excluded.latest_value else bucket.latest_value end,
-          latest_at = case when ${LATER_LATEST} then excluded.latest_at else bucket.latest_at end,
-          latest_sequence = case when ${LATER_LATEST} then excluded.latest_sequence else bucket.latest_sequence end,`;
+/** How a row takes in what a batch adds to it. */
+const BUCKET_UPDATES: Record<BucketColumn, string> = {
+  events_count: added('events_count'),
+  sum: added('sum'),
+  moment: added('moment'),
+  precise_total_amount_cents: added('precise_total_amount_cents'),
+  max: 'greatest(bucket.max, excluded.max)',
+  latest_value: later('latest_value'),
+  latest_at: later('latest_at'),
+  latest_sequence: later('latest_sequence'),
+  max_sequence: 'greatest(bucket.max_sequence, excluded.max_sequence)',
+};
+
+const lastOf = (column: string) =>
+  `(array_agg(${column} order by latest_at desc, latest_sequence desc) filter (where latest_at is not null))[1]`;
+
+/** How the hours of a day or month become one row. */
+const ROLLED_UP: Record<BucketColumn, string> = {
+  events_count: 'sum(events_count)',
+  sum: 'sum(sum)',
+  moment: 'sum(moment)',
+  precise_total_amount_cents: 'sum(precise_total_amount_cents)',
+  max: 'max(max)',
+  latest_value: lastOf('latest_value'),
+  latest_at: 'max(latest_at)',
+  latest_sequence: lastOf('latest_sequence'),
+  max_sequence: 'max(max_sequence)',
+};
+
+const VALUE_KEY = 'organization_id, external_subscription_id, metric_id, dimensions, value';
+
+/**
+ * Keeps the last operation on every value, and with it in which hour how many values came to be present. `known` sees the
+ * values as they were before the statement; the lock of the partition keeps others from changing them meanwhile.
+ */
+const PRESENCE = [
+  `operations as materialized (
+    select distinct on (organization_id, external_subscription_id, metric_id, dimensions, unique_value)
+      organization_id, external_subscription_id, metric_id, dimensions, unique_value as value,
+      to_timestamp(at_ms / 1000)::timestamptz(3) as last_at, ingest_sequence as last_sequence, role as last_operation
+    from metered where role in ('add', 'remove')
+    order by organization_id, external_subscription_id, metric_id, dimensions, unique_value, at_ms desc, ingest_sequence desc
+  )`,
+  `known as (
+    select operation.*, kept.last_at as kept_at, kept.last_operation as kept_operation
+    from operations as operation left join usage_values as kept using (${VALUE_KEY})
+    where kept.last_at is null or (operation.last_at, operation.last_sequence) > (kept.last_at, kept.last_sequence)
+  )`,
+  `present_values as (
+    insert into usage_values (${VALUE_KEY}, last_at, last_sequence, last_operation)
+    select ${VALUE_KEY}, last_at, last_sequence, last_operation from known order by ${VALUE_KEY}
+    on conflict (${VALUE_KEY}) do update set
+      last_at = excluded.last_at, last_sequence = excluded.last_sequence, last_operation = excluded.last_operation
+  )`,
+  `presence as (
+    insert into usage_presence as presence
+      (organization_id, external_subscription_id, metric_id, since_at, dimensions, present)
+    select organization_id, external_subscription_id, metric_id, since_at, dimensions, sum(change)
+    from (
+      select known.*, 1 as change, unnest(array['-infinity', date_trunc('hour', last_at, 'UTC')]) as since_at
+        from known where last_operation = 'add'
+      union all
+      select known.*, -1, unnest(array['-infinity', date_trunc('hour', kept_at, 'UTC')])
+        from known where kept_operation = 'add'
+    ) as change
+    group by organization_id, external_subscription_id, metric_id, since_at, dimensions having sum(change) <> 0
+    order by organization_id, external_subscription_id, metric_id, since_at, dimensions
+    on conflict (organization_id, external_subscription_id, metric_id, since_at, dimensions) do update set
+      present = presence.present + excluded.present
+  )`,
+];
 
 const LATER_OPERATION = '(excluded.last_at, excluded.last_sequence) > (kept.last_at, kept.last_sequence)';
 

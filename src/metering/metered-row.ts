@@ -7,6 +7,8 @@ export interface MeteredRow {
   readonly metricId: string;
   readonly dimensions: string;
   readonly role: Role;
+  /** Whether days and months are kept beside the hours. */
+  readonly rolled: boolean;
   /** A plain decimal, for the roles that have one. */
   readonly value: string | null;
   readonly uniqueValue: string | null;
@@ -33,9 +35,18 @@ export function meterRow(metric: MetricDefinition, event: UsageEvent): MeteredRo
     metricId: metric.id,
     dimensions: dimensionsKey(metered.dimensions),
     role,
+    rolled: isRolled(metric),
     value: metered.value === null ? null : metered.value.toFixed(),
     uniqueValue: metered.uniqueValue,
   };
+}
+
+/**
+ * Metrics whose hours are added up to days and months as well: the history of a recurring one is read for every period, and
+ * every combination of dimensions has hours of its own.
+ */
+export function isRolled({ recurring, filters, groupKeys = [] }: MetricDefinition): boolean {
+  return recurring || filters.length > 0 || groupKeys.length > 0;
 }
 
 /**

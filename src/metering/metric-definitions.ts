@@ -1,7 +1,7 @@
 import type { MetricDefinition } from '../domain/catalog/billable-metric.js';
 import type { EntityManager } from '../platform/database/database.js';
 import { textArray } from './array-literal.js';
-import { insertAggregates, rebuildSubscription } from './aggregate-rebuild.js';
+import { AGGREGATE_TABLES, insertAggregates, rebuildSubscription } from './aggregate-rebuild.js';
 import { meteringLockKey } from './locks.js';
 import {
   METRIC_DEFINITION_COLUMNS,
@@ -77,7 +77,7 @@ async function recount(
   metric: MetricDefinition | null,
 ): Promise<void> {
   const place = [organizationId, subscription, metricId];
-  for (const table of ['usage_buckets', 'usage_unique_values']) {
+  for (const table of AGGREGATE_TABLES) {
     await em.execute(
       `delete from ${table} where organization_id = ? and external_subscription_id = ? and metric_id = ?`,
       place,

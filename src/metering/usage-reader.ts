@@ -16,7 +16,8 @@ import {
 import { Decimal, ZERO } from '../domain/money/decimal.js';
 import type { EntityManager } from '../platform/database/database.js';
 import { plainArray, textArray } from './array-literal.js';
-import { HOUR_MS, hourOf, meterForStore } from './metered-row.js';
+import { HOUR_MS, hourOf, isRolled, meterForStore } from './metered-row.js';
+import { coveringBlocks, endOf, finerThan, type Grain, GRAINS, startOf, type TimeBlock } from './time-blocks.js';
 
 /** Usage of one subscription over a half-open range of event time; with a cutoff, as it was known at that sequence. */
 export interface UsageRange {
@@ -81,7 +82,8 @@ const FIRST_PAGE = 500;
 const LARGEST_PAGE = 10_000;
 
 /**
- * Reads usage from the hourly aggregates: what it costs depends on the hours of the range, not on the events in them.
+ * Reads usage from the aggregates: what it costs depends on the hours of the range, or for metrics with groups or a history
+ * on its months, days and hours, and not on the events in them.
  *
  * Single events are read only of hours that the aggregates cannot answer for: an hour which the range cuts while events lie
  * on the other side of the cut, and an hour to which something was added behind the cutoff.
@@ -93,21 +95,32 @@ export class UsageReader {
    */
   async slices(em: EntityManager, range: WeighedRange, requests: readonly SliceRequest[]): Promise<UsageSlice[][]> {
     const metrics = [...new Map(requests.map(({ metric }) => [metric.id, metric])).values()];
-    const groups = await this.read(em, { ...range, metrics });
-    const prorated = requests.filter((request) => request.prorated === true);
-    const events = await this.eventsOfMetrics(em, range, [...new Set(prorated.map(({ metric }) => metric))]);
-    return requests.map((request) => {
-      const slices = sliced(groups.get(request.metric.id) ?? [], request.sliceOf);
-      const weighed = request.prorated === true ? bySlice(events.get(request.metric.id) ?? [], request.sliceOf) : null;
-      return slices.map(({ slice, dimensions, partial, carried }) => {
-        const history = { partial, carried };
-        if (weighed === null) return { slice, dimensions, usage: meteredUnits(request.metric, history, range) };
-        const weigh = request.metric.aggregation === 'unique_count_agg' ? proratedUniqueCount : proratedSum;
-        const known = weighed.get(slice) ?? [];
-        const units = weigh(request.metric.recurring ? known : known.filter(({ at }) => at >= range.from), range);
-        return { slice, dimensions, usage: proratedMeteredUnits(request.metric, units, history) };
-      });
-    });
+    const reading = await this.readHistory(em, { ...range, metrics }, 'without values');
+    const uncounted = metrics.filter(isUniqueCount);
+    const current = uncounted.length > 0 && (await this.isCurrent(em, range, uncounted, reading));
+    if (uncounted.length > 0 && !current) await this.addValues(em, range, uncounted, reading);
+    const presence = current ? await this.presence(em, range, uncounted, reading) : null;
+    const weighed = requests.filter((request) => request.prorated === true);
+    const events = await this.eventsOfMetrics(em, range, [...new Set(weighed.map(({ metric }) => metric))]);
+    const answers: UsageSlice[][] = [];
+    for (const request of requests) {
+      const { metric } = request;
+      const slices = sliced(reading.groups(metric.id), request.sliceOf);
+      const prorated = request.prorated === true ? bySlice(events.get(metric.id) ?? [], request.sliceOf) : null;
+      const counted = presence !== null && prorated === null && isUniqueCount(metric);
+      const present = counted ? await this.presentIn(em, range, metric, slices, presence) : null;
+      answers.push(
+        slices.map(({ slice, dimensions, partial, carried }) => {
+          const history = { partial, carried, ...(present === null ? {} : { present: present.get(slice) ?? 0 }) };
+          if (prorated === null) return { slice, dimensions, usage: meteredUnits(metric, history, range) };
+          const weigh = isUniqueCount(metric) ? proratedUniqueCount : proratedSum;
+          const known = prorated.get(slice) ?? [];
+          const units = weigh(metric.recurring ? known : known.filter((event) => event.at >= range.from), range);
+          return { slice, dimensions, usage: proratedMeteredUnits(metric, units, history) };
+        }),
+      );
+    }
+    return answers;
   }
 
   /**
@@ -115,29 +128,210 @@ export class UsageReader {
    * A metric without usage is absent.
    */
   async read(em: EntityManager, request: UsageRequest): Promise<Map<string, UsageGroup[]>> {
-    const inside = await this.readRange(em, request);
-    const recurring = request.metrics.filter((metric) => metric.recurring);
-    const history = { ...request, metrics: recurring, from: BEGINNING, to: request.from };
-    const before = recurring.length === 0 ? new Groups() : await this.readRange(em, history);
+    const reading = await this.readHistory(em, request, 'with values');
     const found = new Map<string, UsageGroup[]>();
-    for (const { metricId, dimensions } of [...inside.places(), ...before.places(inside)]) {
-      const partial = inside.partialOf(metricId, dimensions);
-      const group = { dimensions: parsed(dimensions), partial, carried: before.partialOf(metricId, dimensions) };
-      const others = found.get(metricId);
-      if (others === undefined) found.set(metricId, [group]);
-      else others.push(group);
+    for (const metric of request.metrics) {
+      const groups = reading.groups(metric.id);
+      if (groups.length > 0) found.set(metric.id, groups);
     }
     return found;
   }
 
-  private async readRange(em: EntityManager, request: UsageRequest): Promise<Groups> {
+  private async readHistory(em: EntityManager, request: UsageRequest, values: Values): Promise<Reading> {
+    const recurring = { ...request, metrics: request.metrics.filter((metric) => metric.recurring) };
+    const before = { ...recurring, from: BEGINNING, to: request.from };
+    return new Reading(await this.readRange(em, request, values), await this.readRange(em, before, values));
+  }
+
+  private async readRange(em: EntityManager, request: UsageRequest, values: Values): Promise<RangeReading> {
     const groups = new Groups();
-    if (request.metrics.length === 0 || request.from >= request.to) return groups;
-    const rawHours = await this.readBuckets(em, request, groups);
-    const uniqueMetrics = request.metrics.filter((metric) => metric.aggregation === 'unique_count_agg');
-    if (uniqueMetrics.length > 0) await this.readUniqueValues(em, request, uniqueMetrics, rawHours, groups);
-    if (rawHours.length > 0) await this.readEvents(em, request, rawHours, groups);
-    return groups;
+    const reading: RangeReading = { groups, edges: WITHOUT_CUTS, isBehindCutoff: false };
+    if (request.metrics.length === 0 || request.from >= request.to) return reading;
+    const edges = await this.edges(em, request);
+    const kinds = [request.metrics.filter(isRolled), request.metrics.filter((metric) => !isRolled(metric))];
+    let isBehindCutoff = false;
+    for (const [kind, metrics] of kinds.entries()) {
+      if (metrics.length === 0) continue;
+      const part = { ...request, metrics };
+      const blocks =
+        kind === 0
+          ? coveringBlocks(edges.from, edges.to, GRAINS)
+          : coveringBlocks(edges.fromHour, edges.toHour, ['hour']);
+      const touched = await this.readBlocks(em, part, blocks, groups);
+      if (touched.length > 0) isBehindCutoff = true;
+      const rawHours = [...touched, ...edges.cut.map(hourOf)];
+      const unique = metrics.filter(isUniqueCount);
+      if (values === 'with values' && unique.length > 0) {
+        await this.readUniqueValues(em, part, unique, rawHours, groups);
+      }
+      if (rawHours.length > 0) await this.readEvents(em, part, rawHours, groups);
+    }
+    return { groups, edges, isBehindCutoff };
+  }
+
+  /**
+   * How far the range may be widened without taking in an event: to whole months, days or hours. An hour on whose other side
+   * there are events is cut, and left to be read event by event.
+   */
+  private async edges(em: EntityManager, range: UsageRange): Promise<Edges> {
+    const { organizationId, externalSubscriptionId, from, to } = range;
+    const outside = [
+      ...GRAINS.map((grain) => (from === BEGINNING ? null : { first: startOf(grain, from), last: from as number })),
+      ...GRAINS.map((grain) => ({ first: to as number, last: startOf(grain, to) === to ? to : endOf(grain, to) })),
+    ];
+    const asked = outside.filter((part) => part !== null && part.first < part.last) as {
+      first: number;
+      last: number;
+    }[];
+    const probe = `exists (select from events where organization_id = ? and external_subscription_id = ?
+      and "timestamp" >= ?::timestamptz and "timestamp" < ?::timestamptz)`;
+    const [row] =
+      asked.length === 0
+        ? [{}]
+        : await em.execute<Record<string, boolean>[]>(
+            `select ${asked.map((_, index) => `${probe} as found_${index}`).join(', ')}`,
+            asked.flatMap(({ first, last }) => [
+              organizationId,
+              externalSubscriptionId,
+              isoInstant(first),
+              isoInstant(last),
+            ]),
+          );
+    const isFree = (part: { first: number; last: number } | null) =>
+      part === null || part.first >= part.last || row?.[`found_${asked.indexOf(part)}`] === false;
+    const [monthBefore, dayBefore, hourBefore, monthAfter, dayAfter, hourAfter] = outside;
+    const before = [monthBefore!, dayBefore!, hourBefore!].find(isFree);
+    const after = [monthAfter!, dayAfter!, hourAfter!].find(isFree);
+    const fromHour = startOf('hour', from);
+    const toHour = startOf('hour', to);
+    const cut: number[] = [];
+    if (before === undefined) cut.push(fromHour);
+    if (after === undefined && !cut.includes(toHour)) cut.push(toHour);
+    const start = before === undefined ? fromHour + HOUR_MS : (before?.first ?? from);
+    const end = after === undefined ? toHour : after.last;
+    return {
+      from: from === BEGINNING ? BEGINNING : start,
+      to: end,
+      fromHour: from === BEGINNING ? BEGINNING : before === undefined ? start : fromHour,
+      toHour: after === undefined || toHour === to ? toHour : toHour + HOUR_MS,
+      cut,
+      isCutBefore: before === undefined,
+      isCutAfter: after === undefined,
+    };
+  }
+
+  /**
+   * Whether nothing is stored that the range does not see: then the last operations over all time are those of the range's
+   * end, and unique counts need not look at values.
+   */
+  private async isCurrent(
+    em: EntityManager,
+    range: UsageRange,
+    metrics: readonly MetricDefinition[],
+    { inside, before }: Reading,
+  ): Promise<boolean> {
+    if (inside.isBehindCutoff || before.isBehindCutoff || inside.edges.isCutAfter) return false;
+    // Whether a cut hour holds something behind the cutoff is not known.
+    if (range.cutoffSequence !== undefined && inside.edges.isCutBefore) return false;
+    const { organizationId, externalSubscriptionId } = range;
+    const [row] = await em.execute<{ later: boolean }[]>(
+      `select exists (select from usage_buckets where organization_id = ? and external_subscription_id = ?
+         and metric_id = any(?::uuid[]) and bucket_at >= ?::timestamptz) as later`,
+      [organizationId, externalSubscriptionId, idsOf(metrics), isoInstant(inside.edges.toHour)],
+    );
+    return row?.later === false;
+  }
+
+  /** Values present at the end of a current range, by metric and dimensions. */
+  private async presence(
+    em: EntityManager,
+    range: UsageRange,
+    metrics: readonly MetricDefinition[],
+    { inside: { edges } }: Reading,
+  ): Promise<ReadonlyMap<string, number>> {
+    const { organizationId, externalSubscriptionId, from } = range;
+    const place = [organizationId, externalSubscriptionId];
+    const recurring = idsOf(metrics.filter((metric) => metric.recurring));
+    const others = idsOf(metrics.filter((metric) => !metric.recurring));
+    const rows = await em.execute<{ metric_id: string; dimensions: string; present: string }[]>(
+      `select metric_id, dimensions, present::text from usage_presence
+        where organization_id = ? and external_subscription_id = ? and metric_id = any(?::uuid[]) and since_at = '-infinity'
+       union all
+       select metric_id, dimensions, sum(present)::text from usage_presence
+        where organization_id = ? and external_subscription_id = ? and metric_id = any(?::uuid[])
+          and since_at >= ?::timestamptz
+        group by metric_id, dimensions`,
+      [...place, recurring, ...place, others, isoInstant(edges.fromHour)],
+    );
+    if (edges.isCutBefore) {
+      // Of the hour that the start cuts, the values that came to be present behind the cut.
+      const cut = await em.execute<{ metric_id: string; dimensions: string; present: string }[]>(
+        `select last.metric_id, last.dimensions, count(*)::text as present
+           from usage_unique_values as touched
+           join usage_values as last using (organization_id, external_subscription_id, metric_id, dimensions, value)
+          where touched.organization_id = ? and touched.external_subscription_id = ?
+            and touched.metric_id = any(?::uuid[]) and touched.bucket_at = ?::timestamptz
+            and last.last_operation = 'add' and last.last_at >= ?::timestamptz and last.last_at < ?::timestamptz
+          group by last.metric_id, last.dimensions`,
+        [...place, others, isoInstant(startOf('hour', from)), isoInstant(from), isoInstant(endOf('hour', from))],
+      );
+      rows.push(...cut);
+    }
+    const presence = new Map<string, number>();
+    for (const { metric_id: metricId, dimensions, present } of rows) {
+      const key = `${metricId}${dimensions}`;
+      presence.set(key, (presence.get(key) ?? 0) + Number(present));
+    }
+    return presence;
+  }
+
+  /** A value counts once in a slice, in however many combinations of dimensions it was seen; the last operation decides. */
+  private async presentIn(
+    em: EntityManager,
+    { organizationId, externalSubscriptionId, from }: UsageRange,
+    metric: MetricDefinition,
+    slices: readonly SlicedUsage[],
+    presence: ReadonlyMap<string, number>,
+  ): Promise<Map<string, number>> {
+    const present = new Map<string, number>();
+    const mixed = slices.filter(({ members }) => members.length > 1);
+    for (const { slice, members } of slices) {
+      if (members.length === 1) present.set(slice, presence.get(`${metric.id}${members[0]!}`) ?? 0);
+    }
+    if (mixed.length === 0) return present;
+    const places = mixed.flatMap(({ members }, index) => members.map((dimensions) => ({ index, dimensions })));
+    const rows = await em.execute<{ slice: number; present: string }[]>(
+      `select slice, count(*)::text as present from (
+         select distinct on (slice, value) slice, last_operation, last_at
+           from unnest(?::int[], ?::text[]) as member (slice, dimensions) join usage_values using (dimensions)
+          where organization_id = ? and external_subscription_id = ? and metric_id = ?
+          order by slice, value, last_at desc, last_sequence desc
+       ) as last where last_operation = 'add' and last_at >= ?::timestamptz group by slice`,
+      [
+        plainArray(places.map(({ index }) => index)),
+        textArray(places.map(({ dimensions }) => dimensions)),
+        organizationId,
+        externalSubscriptionId,
+        metric.id,
+        metric.recurring ? '-infinity' : isoInstant(from),
+      ],
+    );
+    for (const row of rows) present.set(mixed[row.slice]!.slice, Number(row.present));
+    return present;
+  }
+
+  /** For a range that is not current: the values themselves, in place of what was read without them. */
+  private async addValues(
+    em: EntityManager,
+    range: UsageRange,
+    metrics: readonly MetricDefinition[],
+    reading: Reading,
+  ): Promise<void> {
+    const { inside, before } = await this.readHistory(em, { ...range, metrics }, 'with values');
+    for (const { id } of metrics) {
+      reading.inside.groups.replace(id, inside.groups);
+      reading.before.groups.replace(id, before.groups);
+    }
   }
 
   /** Per metric, all counted events up to the end of the range; of what recurs also those before it. One reading for all. */
@@ -219,24 +413,28 @@ export class UsageReader {
     return wanted.map(({ values }) => values);
   }
 
-  /** Adds what whole hours hold and returns the hours (since the epoch) that have to be read event by event. */
-  private async readBuckets(em: EntityManager, request: UsageRequest, groups: Groups): Promise<number[]> {
-    const { organizationId, externalSubscriptionId } = request;
-    const outside = cutOff(request);
+  /** Adds what the blocks hold and returns the hours (since the epoch) of them that something was added to behind the cutoff. */
+  private async readBlocks(
+    em: EntityManager,
+    request: UsageRequest,
+    blocks: readonly TimeBlock[],
+    groups: Groups,
+  ): Promise<number[]> {
+    if (blocks.length === 0) return [];
+    const { organizationId, externalSubscriptionId, metrics } = request;
+    const parts = blocks.map(({ grain }) =>
+      grain === 'hour'
+        ? `select 'hour' as grain, ${BUCKET_COLUMNS} from usage_buckets
+            where organization_id = ? and external_subscription_id = ? and metric_id = any(?::uuid[])
+              and bucket_at >= ?::timestamptz and bucket_at < ?::timestamptz`
+        : `select grain, ${BUCKET_COLUMNS} from usage_rollups
+            where organization_id = ? and external_subscription_id = ? and metric_id = any(?::uuid[])
+              and grain = '${grain}' and bucket_at >= ?::timestamptz and bucket_at < ?::timestamptz`,
+    );
+    const ids = idsOf(metrics);
     const rows = await em.execute<BucketRow[]>(
-      `with bucket as (
-         select * from usage_buckets
-          where organization_id = ? and external_subscription_id = ? and metric_id = any(?::uuid[])
-            and bucket_at >= to_timestamp(?::float8 * 3600) and bucket_at < to_timestamp(?::float8 / 1000)
-       ), raw as (
-         select bucket_at as raw_at from bucket where max_sequence > ?::bigint
-         union
-         select hour from unnest(?::timestamptz[], ?::timestamptz[], ?::timestamptz[]) as edge (hour, first, last)
-          where exists (
-            select 1 from events where organization_id = ? and external_subscription_id = ?
-               and "timestamp" >= first and "timestamp" < last
-          )
-       )
+      `with bucket as (${parts.join(' union all ')}),
+       touched as (select distinct grain, bucket_at from bucket where max_sequence > ?::bigint)
        select metric_id, dimensions, sum(events_count)::text as events_count, sum(sum)::text as sum,
               sum(moment)::text as moment, sum(precise_total_amount_cents)::text as precise, max(max)::text as max,
               (array_agg(latest_value order by latest_at desc, latest_sequence desc)
@@ -244,31 +442,34 @@ export class UsageReader {
               (extract(epoch from max(latest_at)) * 1000)::float8 as latest_ms,
               (array_agg(latest_sequence order by latest_at desc, latest_sequence desc)
                 filter (where latest_at is not null))[1]::text as latest_sequence,
-              null::float8 as raw_hour
-         from bucket where bucket_at not in (select raw_at from raw)
+              null as grain, null::float8 as touched_ms
+         from bucket where (grain, bucket_at) not in (select grain, bucket_at from touched)
         group by metric_id, dimensions
        union all
-       select null, null, null, null, null, null, null, null, null, null, extract(epoch from raw_at)::float8 / 3600 from raw`,
+       select null, null, null, null, null, null, null, null, null, null, grain,
+              (extract(epoch from bucket_at) * 1000)::float8 from touched`,
       [
-        organizationId,
-        externalSubscriptionId,
-        plainArray(request.metrics.map((metric) => metric.id)),
-        hourOf(request.from),
-        request.to,
+        ...blocks.flatMap(({ from, to }) => [
+          organizationId,
+          externalSubscriptionId,
+          ids,
+          isoInstant(from),
+          isoInstant(to),
+        ]),
         cutoffOf(request),
-        instantArray(outside.map(({ hour }) => hour * HOUR_MS)),
-        instantArray(outside.map(({ from }) => from)),
-        instantArray(outside.map(({ to }) => to)),
-        organizationId,
-        externalSubscriptionId,
       ],
     );
-    const rawHours: number[] = [];
+    const hours: number[] = [];
+    const finer: TimeBlock[] = [];
     for (const row of rows) {
-      if (row.metric_id === null) rawHours.push(Math.round(row.raw_hour));
-      else groups.add(row.metric_id, row.dimensions, partialOfBucket(row));
+      if (row.metric_id !== null) groups.add(row.metric_id, row.dimensions, partialOfBucket(row));
+      else if (row.grain === 'hour') hours.push(hourOf(Math.round(row.touched_ms)));
+      else {
+        const from = Math.round(row.touched_ms);
+        finer.push(...coveringBlocks(from, endOf(row.grain, from), finerThan(row.grain)));
+      }
     }
-    return rawHours;
+    return [...hours, ...(await this.readBlocks(em, request, finer, groups))];
   }
 
   private async readUniqueValues(
@@ -353,7 +554,43 @@ interface BucketRow {
   readonly latest_value: string | null;
   readonly latest_ms: number | null;
   readonly latest_sequence: string | null;
-  readonly raw_hour: number;
+  readonly grain: Grain;
+  readonly touched_ms: number;
+}
+
+const BUCKET_COLUMNS = `metric_id, bucket_at, dimensions, events_count, sum, moment, precise_total_amount_cents, max,
+  latest_value, latest_at, latest_sequence, max_sequence`;
+
+/** Whether the values of unique counts come along: there may be as many as there are events. */
+type Values = 'with values' | 'without values';
+
+/** A range widened to whole blocks, in epoch milliseconds; the hours in `cut` are left to be read event by event. */
+interface Edges {
+  readonly from: number;
+  readonly to: number;
+  /** The same for metrics that have hours only. */
+  readonly fromHour: number;
+  readonly toHour: number;
+  readonly cut: readonly number[];
+  readonly isCutBefore: boolean;
+  readonly isCutAfter: boolean;
+}
+
+const WITHOUT_CUTS: Edges = {
+  from: 0,
+  to: 0,
+  fromHour: 0,
+  toHour: 0,
+  cut: [],
+  isCutBefore: false,
+  isCutAfter: false,
+};
+
+interface RangeReading {
+  readonly groups: Groups;
+  readonly edges: Edges;
+  /** Something was stored in the range behind the cutoff. */
+  readonly isBehindCutoff: boolean;
 }
 
 interface UniqueRow {
@@ -384,9 +621,15 @@ class Groups {
     else group.partials.push(partial);
   }
 
-  /** Where there is any usage; without the places that the other one has. */
-  places(except?: Groups): { metricId: string; dimensions: string }[] {
-    return [...this.partials].filter(([key]) => !except?.partials.has(key)).map(([, place]) => place);
+  /** The combinations of dimensions in which a metric has usage. */
+  dimensionsOf(metricId: string): string[] {
+    return [...this.partials.values()].filter((place) => place.metricId === metricId).map((place) => place.dimensions);
+  }
+
+  /** Forgets what is known of a metric and takes what another reading knows. */
+  replace(metricId: string, other: Groups): void {
+    for (const [key, place] of this.partials) if (place.metricId === metricId) this.partials.delete(key);
+    for (const [key, place] of other.partials) if (place.metricId === metricId) this.partials.set(key, place);
   }
 
   partialOf(metricId: string, dimensions: string): PartialAggregate {
@@ -464,11 +707,36 @@ function remembered(sliceOf: SliceRequest['sliceOf']): (event: MeteredEvent) => 
   };
 }
 
-function parsed(dimensions: string): Dimensions {
-  return JSON.parse(dimensions) as Dimensions;
+/** What there is in a range, and before it of the metrics that recur. */
+class Reading {
+  constructor(
+    readonly inside: RangeReading,
+    readonly before: RangeReading,
+  ) {}
+
+  groups(metricId: string): UsageGroup[] {
+    const inside = this.inside.groups;
+    const before = this.before.groups;
+    const places = new Set([...inside.dimensionsOf(metricId), ...before.dimensionsOf(metricId)]);
+    return Array.from(places, (dimensions) => ({
+      dimensions: JSON.parse(dimensions) as Dimensions,
+      partial: inside.partialOf(metricId, dimensions),
+      carried: before.partialOf(metricId, dimensions),
+    }));
+  }
 }
 
-function sliced(groups: readonly UsageGroup[], sliceOf: SliceRequest['sliceOf']) {
+interface SlicedUsage {
+  readonly slice: string;
+  /** Of one of the members. */
+  readonly dimensions: Dimensions;
+  /** The combinations of dimensions it consists of, as they are stored. */
+  readonly members: readonly string[];
+  readonly partial: PartialAggregate;
+  readonly carried: PartialAggregate;
+}
+
+function sliced(groups: readonly UsageGroup[], sliceOf: SliceRequest['sliceOf']): SlicedUsage[] {
   const slices = new Map<string, UsageGroup[]>();
   for (const group of groups) {
     const slice = sliceOf(group.dimensions);
@@ -479,9 +747,16 @@ function sliced(groups: readonly UsageGroup[], sliceOf: SliceRequest['sliceOf'])
   return Array.from(slices, ([slice, members]) => ({
     slice,
     dimensions: members[0]!.dimensions,
+    members: members.map(({ dimensions }) => dimensionsKey(dimensions)),
     partial: mergeAll(members.map(({ partial }) => partial)),
     carried: mergeAll(members.map(({ carried }) => carried)),
   }));
+}
+
+const isUniqueCount = (metric: MetricDefinition): boolean => metric.aggregation === 'unique_count_agg';
+
+function idsOf(metrics: readonly MetricDefinition[]): string {
+  return plainArray(metrics.map((metric) => metric.id));
 }
 
 /**
@@ -496,16 +771,6 @@ const isoInstant = (at: number): string => new Date(at).toISOString().replace(/^
 
 /** Nothing can have happened before: the earliest time that an event may have. */
 const BEGINNING = instant(-62_135_596_800_000);
-
-/** The parts of the first and the last hour that lie outside of the range. */
-function cutOff({ from, to }: UsageRange): { hour: number; from: number; to: number }[] {
-  const first = hourOf(from);
-  const last = hourOf(to);
-  return [
-    { hour: first, from: first * HOUR_MS, to: from as number },
-    { hour: last, from: to as number, to: (last + 1) * HOUR_MS },
-  ].filter((outside) => outside.from < outside.to && outside.to - outside.from < HOUR_MS);
-}
 
 /** Without a cutoff everything counts: no sequence is beyond the largest. */
 function cutoffOf({ cutoffSequence }: UsageRange): string {

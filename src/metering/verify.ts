@@ -1,14 +1,22 @@
 import { Decimal } from '../domain/money/decimal.js';
 import type { Database, EntityManager } from '../platform/database/database.js';
 import {
+  AGGREGATE_TABLES,
   type Bucket,
   bucketKey,
+  type Grain,
   insertAggregates,
+  type LastOperation,
+  type Presence,
+  presenceKey,
   type Rebuilt,
   rebuildSubscription,
+  rollupKey,
   type UniqueValue,
+  valueKey,
 } from './aggregate-rebuild.js';
 import { meteringLockKey, partitionLockKey } from './locks.js';
+import { hourOf } from './metered-row.js';
 import {
   METRIC_DEFINITION_COLUMNS,
   metricDefinitionFromRow,
@@ -18,7 +26,7 @@ import {
 export interface UsageDifference {
   readonly organizationId: string;
   readonly externalSubscriptionId: string;
-  readonly table: 'usage_buckets' | 'usage_unique_values' | 'unmetered_usage';
+  readonly table: (typeof AGGREGATE_TABLES)[number] | 'unmetered_usage';
   /** Which row: metric, hour (ISO), dimensions, and the value of a unique count; or the code nobody counts. */
   readonly row: string;
   readonly kind: 'missing' | 'extra' | 'differing';
@@ -89,7 +97,7 @@ async function repair(database: Database, organizationId: string, subscriptions:
     await lock(em, meteringLockKey(organizationId));
     const metrics = await metricsOf(em, organizationId);
     for (const subscription of subscriptions) {
-      for (const table of ['usage_buckets', 'usage_unique_values', 'unmetered_usage']) {
+      for (const table of [...AGGREGATE_TABLES, 'unmetered_usage']) {
         await em.execute(`delete from ${table} where organization_id = ? and external_subscription_id = ?`, [
           organizationId,
           subscription,
@@ -125,7 +133,7 @@ async function metricsOf(em: EntityManager, organizationId: string) {
 }
 
 async function subscriptionsOf(em: EntityManager, organizationId: string): Promise<string[]> {
-  const tables = ['events', 'usage_buckets', 'usage_unique_values', 'unmetered_usage'];
+  const tables = ['events', ...AGGREGATE_TABLES, 'unmetered_usage'];
   const rows = await em.execute<{ external_subscription_id: string }[]>(
     tables.map((table) => `select external_subscription_id from ${table} where organization_id = ?`).join(' union '),
     tables.map(() => organizationId),
@@ -142,20 +150,23 @@ async function compare(
   const place = { organizationId, externalSubscriptionId: subscription };
   const buckets = await storedBuckets(em, organizationId, subscription);
   const uniques = await storedUniques(em, organizationId, subscription);
+  const rollups = await storedRollups(em, organizationId, subscription);
+  const values = await storedValues(em, organizationId, subscription);
+  const presence = await storedPresence(em, organizationId, subscription);
   const codes = await storedCodes(em, organizationId, subscription);
+  const found = (table: UsageDifference['table'], rows: readonly RowDifference[]) =>
+    rows.map((row) => ({ ...place, table, ...row }));
   // A code that is listed although it is counted by now costs a look and nothing else; only a missing one is wrong.
   const unlisted = [...rebuilt.unmetered].filter((code) => !codes.has(code));
   return [
-    ...differing(buckets, rebuilt.buckets, bucketText).map((found) => ({
-      ...place,
-      table: 'usage_buckets' as const,
-      ...found,
-    })),
-    ...differing(uniques, rebuilt.uniques, uniqueText).map((found) => ({
-      ...place,
-      table: 'usage_unique_values' as const,
-      ...found,
-    })),
+    ...found('usage_buckets', differing(buckets, rebuilt.buckets, bucketText)),
+    ...found('usage_rollups', differing(rollups, rebuilt.rollups, bucketText)),
+    ...found('usage_unique_values', differing(uniques, rebuilt.uniques, uniqueText)),
+    ...found('usage_values', differing(values, rebuilt.values, operationText)),
+    ...found(
+      'usage_presence',
+      differing(presence, rebuilt.presence, ({ present }) => `${present} present`),
+    ),
     ...unlisted.map((code) => ({
       ...place,
       table: 'unmetered_usage' as const,
@@ -167,11 +178,19 @@ async function compare(
   ];
 }
 
-function differing<Row extends { metricId: string; hour: number; dimensions: string }>(
+type RowDifference = Pick<UsageDifference, 'row' | 'kind' | 'stored' | 'rebuilt'>;
+
+interface PlacedRow {
+  readonly metricId: string;
+  readonly hour: number | null;
+  readonly dimensions: string;
+}
+
+function differing<Row extends PlacedRow>(
   stored: ReadonlyMap<string, Row>,
   rebuilt: ReadonlyMap<string, Row>,
   text: (row: Row) => string,
-): Pick<UsageDifference, 'row' | 'kind' | 'stored' | 'rebuilt'>[] {
+): RowDifference[] {
   return [...new Set([...stored.keys(), ...rebuilt.keys()])].sort().flatMap((key) => {
     const is = stored.get(key);
     const should = rebuilt.get(key);
@@ -180,9 +199,14 @@ function differing<Row extends { metricId: string; hour: number; dimensions: str
     if (isText === shouldText) return [];
     const kind = is === undefined ? 'missing' : should === undefined ? 'extra' : 'differing';
     const { metricId, hour, dimensions } = (is ?? should)!;
-    const row = `${metricId} ${new Date(hour * 3_600_000).toISOString()} ${dimensions}${valueOf(is ?? should)}`;
+    const time = hour === null ? 'ever' : new Date(hour * 3_600_000).toISOString();
+    const row = `${metricId} ${grainOf(is ?? should)}${time} ${dimensions}${valueOf(is ?? should)}`;
     return [{ row, kind, stored: isText, rebuilt: shouldText }];
   });
+}
+
+function grainOf(row: object | undefined): string {
+  return row !== undefined && 'grain' in row ? `${String(row.grain)} ` : '';
 }
 
 function valueOf(row: object | undefined): string {
@@ -198,56 +222,112 @@ function bucketText(bucket: Bucket): string {
   );
 }
 
-function uniqueText({ at, sequence, operation, maxSequence }: UniqueValue): string {
-  return `${operation} at ${at}/${sequence}, through ${maxSequence}`;
+function uniqueText(row: UniqueValue): string {
+  return `${operationText(row)}, through ${row.maxSequence}`;
+}
+
+function operationText({ at, sequence, operation }: LastOperation): string {
+  return `${operation} at ${at}/${sequence}`;
+}
+
+interface TotalsRow {
+  readonly metric_id: string;
+  readonly hour: number;
+  readonly dimensions: string;
+  readonly events_count: string;
+  readonly sum: string;
+  readonly moment: string;
+  readonly precise: string;
+  readonly max: string | null;
+  readonly latest_value: string | null;
+  readonly latest_ms: number | null;
+  readonly latest_sequence: string | null;
+  readonly max_sequence: string;
+}
+
+const TOTALS = `metric_id, (extract(epoch from bucket_at) / 3600)::float8 as hour, dimensions, events_count::text, sum::text,
+  moment::text, precise_total_amount_cents::text as precise, max::text, latest_value::text,
+  (extract(epoch from latest_at) * 1000)::float8 as latest_ms, latest_sequence::text, max_sequence::text`;
+
+function bucketOf(row: TotalsRow): Bucket {
+  return {
+    metricId: row.metric_id,
+    hour: Math.round(row.hour),
+    dimensions: row.dimensions,
+    eventsCount: Number(row.events_count),
+    sum: new Decimal(row.sum),
+    moment: new Decimal(row.moment),
+    preciseTotalAmountCents: new Decimal(row.precise),
+    max: row.max === null ? null : new Decimal(row.max),
+    latest:
+      row.latest_value === null
+        ? null
+        : {
+            value: new Decimal(row.latest_value),
+            at: Math.round(row.latest_ms ?? 0),
+            sequence: Number(row.latest_sequence),
+          },
+    maxSequence: Number(row.max_sequence),
+  };
 }
 
 async function storedBuckets(em: EntityManager, organizationId: string, subscription: string) {
+  const rows = await em.execute<TotalsRow[]>(
+    `select ${TOTALS} from usage_buckets where organization_id = ? and external_subscription_id = ?`,
+    [organizationId, subscription],
+  );
+  return new Map(rows.map(bucketOf).map((row) => [bucketKey(row.metricId, row.hour, row.dimensions), row]));
+}
+
+async function storedRollups(em: EntityManager, organizationId: string, subscription: string) {
+  const rows = await em.execute<(TotalsRow & { readonly grain: Grain })[]>(
+    `select grain, ${TOTALS} from usage_rollups where organization_id = ? and external_subscription_id = ?`,
+    [organizationId, subscription],
+  );
+  const rollups = rows.map((row) => ({ ...bucketOf(row), grain: row.grain }));
+  return new Map(rollups.map((row) => [rollupKey(row.metricId, row.grain, row.hour, row.dimensions), row]));
+}
+
+async function storedValues(em: EntityManager, organizationId: string, subscription: string) {
   const rows = await em.execute<
     {
       metric_id: string;
-      hour: number;
       dimensions: string;
-      events_count: string;
-      sum: string;
-      moment: string;
-      precise: string;
-      max: string | null;
-      latest_value: string | null;
-      latest_ms: number | null;
-      latest_sequence: string | null;
-      max_sequence: string;
+      value: string;
+      at_ms: number;
+      last_sequence: string;
+      last_operation: 'add' | 'remove';
     }[]
   >(
-    `select metric_id, (extract(epoch from bucket_at) / 3600)::float8 as hour, dimensions, events_count::text, sum::text,
-            moment::text, precise_total_amount_cents::text as precise, max::text, latest_value::text, (extract(epoch from latest_at) * 1000)::float8 as latest_ms,
-            latest_sequence::text, max_sequence::text
-       from usage_buckets where organization_id = ? and external_subscription_id = ?`,
+    `select metric_id, dimensions, value, (extract(epoch from last_at) * 1000)::float8 as at_ms, last_sequence::text,
+            last_operation
+       from usage_values where organization_id = ? and external_subscription_id = ?`,
     [organizationId, subscription],
   );
   return new Map(
-    rows.map((row): [string, Bucket] => [
-      bucketKey(row.metric_id, Math.round(row.hour), row.dimensions),
-      {
-        metricId: row.metric_id,
-        hour: Math.round(row.hour),
-        dimensions: row.dimensions,
-        eventsCount: Number(row.events_count),
-        sum: new Decimal(row.sum),
-        moment: new Decimal(row.moment),
-        preciseTotalAmountCents: new Decimal(row.precise),
-        max: row.max === null ? null : new Decimal(row.max),
-        latest:
-          row.latest_value === null
-            ? null
-            : {
-                value: new Decimal(row.latest_value),
-                at: Math.round(row.latest_ms ?? 0),
-                sequence: Number(row.latest_sequence),
-              },
-        maxSequence: Number(row.max_sequence),
-      },
-    ]),
+    rows.map((row): [string, LastOperation] => {
+      const at = Math.round(row.at_ms);
+      const { metric_id: metricId, dimensions, value } = row;
+      const last = { at, hour: hourOf(at), sequence: Number(row.last_sequence), operation: row.last_operation };
+      return [valueKey(metricId, dimensions, value), { metricId, dimensions, value, ...last }];
+    }),
+  );
+}
+
+/** An hour in which nobody is present any more may keep its row. */
+async function storedPresence(em: EntityManager, organizationId: string, subscription: string) {
+  const rows = await em.execute<{ metric_id: string; hour: number | null; dimensions: string; present: string }[]>(
+    `select metric_id, case when isfinite(since_at) then (extract(epoch from since_at) / 3600)::float8 end as hour, dimensions,
+            present::text
+       from usage_presence where organization_id = ? and external_subscription_id = ? and present <> 0`,
+    [organizationId, subscription],
+  );
+  return new Map(
+    rows.map((row): [string, Presence] => {
+      const hour = row.hour === null ? null : Math.round(row.hour);
+      const { metric_id: metricId, dimensions } = row;
+      return [presenceKey(metricId, hour, dimensions), { metricId, hour, dimensions, present: Number(row.present) }];
+    }),
   );
 }
 

@@ -139,17 +139,20 @@ export class UsageRoad {
     aggregation: AggregationKind,
     fieldName: string | null = aggregation === 'count_agg' ? null : 'value',
     filters: readonly MetricFilter[] = [],
+    { recurring = false, groupKeys = [] }: { recurring?: boolean; groupKeys?: readonly string[] } = {},
   ): Promise<MetricDefinition> {
     const id = randomUUID();
     await this.database.tenant(tenant.id, async (em) => {
       await em.execute(
-        `insert into billable_metrics (id, organization_id, code, name, aggregation_type, field_name, filters, created_at, updated_at)
-         values (?, ?, ?, ?, ?, ?, ?::jsonb, now(), now())`,
-        [id, tenant.id, code, code, aggregation, fieldName, JSON.stringify(filters)],
+        `insert into billable_metrics (id, organization_id, code, name, aggregation_type, field_name, filters, recurring, created_at, updated_at)
+         values (?, ?, ?, ?, ?, ?, ?::jsonb, ?, now(), now())`,
+        [id, tenant.id, code, code, aggregation, fieldName, JSON.stringify(filters), recurring],
       );
-      await new MetricDefinitions().changed(em, tenant.id, id);
+      const definitions = new MetricDefinitions();
+      await definitions.changed(em, tenant.id, id);
+      await definitions.groupedBy(em, tenant.id, id, groupKeys);
     });
-    return { id, code, aggregation, fieldName, recurring: false, rounding: null, filters };
+    return { id, code, aggregation, fieldName, recurring, rounding: null, filters, groupKeys };
   }
 
   async post(tenant: Tenant, path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {

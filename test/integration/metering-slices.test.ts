@@ -1,0 +1,239 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { MetricDefinition } from '../../src/domain/catalog/billable-metric.js';
+import { instant } from '../../src/domain/calendar/instant.js';
+import { aggregateEvents } from '../../src/domain/metering/aggregate.js';
+import { meterEvent, type UsageEvent } from '../../src/domain/metering/metered-event.js';
+import { meteredUnits, type MeteredUnits, proratedMeteredUnits } from '../../src/domain/metering/metered-units.js';
+import { proratedSum } from '../../src/domain/metering/prorated-sum.js';
+import { proratedUniqueCount } from '../../src/domain/metering/prorated-unique-count.js';
+import { Decimal } from '../../src/domain/money/decimal.js';
+import {
+  MetricDefinitions,
+  type SliceRequest,
+  UsageReader,
+  verifyUsage,
+  type WeighedRange,
+} from '../../src/metering/index.js';
+import { type Tenant, UsageRoad } from './usage-road.js';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const START = Date.parse('2024-01-30T00:00:00Z');
+
+let road: UsageRoad;
+
+beforeAll(async () => {
+  road = await UsageRoad.open();
+  road.startConsumer();
+});
+
+afterAll(() => road.close());
+
+describe('Slices of usage', () => {
+  it('are what the domain makes of the raw events: any aggregation, order, edges and cutoff', async () => {
+    const random = seeded(20_240_130);
+    const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!;
+    for (let trial = 0; trial < 4; trial += 1) {
+      const tenant = await road.tenant();
+      const filters = [{ key: 'model', values: ['a', 'b'] }];
+      const grouped = { groupKeys: ['user'] };
+      const recurring = { recurring: true };
+      const metrics = [
+        await road.metric(tenant, 'sum', 'sum_agg', 'value', filters, grouped),
+        await road.metric(tenant, 'level', 'sum_agg', 'value', [], recurring),
+        await road.metric(tenant, 'max', 'max_agg', 'value', filters),
+        await road.metric(tenant, 'latest', 'latest_agg', 'value', filters, grouped),
+        await road.metric(tenant, 'unique', 'unique_count_agg'),
+        await road.metric(tenant, 'seats', 'unique_count_agg', 'value', filters, { ...recurring, ...grouped }),
+        await road.metric(tenant, 'weighted', 'weighted_sum_agg', 'value', filters),
+        await road.metric(tenant, 'storage', 'weighted_sum_agg', 'value', [], { ...recurring, ...grouped }),
+      ];
+      const cutoffs: number[] = [];
+      let id = 0;
+      for (let batch = 0; batch < 10; batch += 1) {
+        // Most of a batch is about its own time, some of it comes late.
+        const now = START + batch * 5 * DAY;
+        const events = Array.from({ length: 1 + Math.floor(random() * 60) }, () => ({
+          transaction_id: `t${(id += 1)}`,
+          external_subscription_id: pick(['sub', 'sub', 'sub', 'other']),
+          code: pick(metrics).code,
+          timestamp: at(
+            pick([now, now, START]) + Math.floor(random() * 20) * (HOUR / 2) * pick([1, 12]) + pick([0, 0, 1, -1]),
+          ),
+          precise_total_amount_cents: pick([undefined, '1.5', '0.25']),
+          properties: {
+            value: pick([1, -2, 3.25, '4.5', 'red', 'blue', null, Math.floor(random() * 1e6) / 1000]),
+            model: pick(['a', 'b', 'c', undefined]),
+            user: pick(['u1', 'u2', 7, undefined]),
+            operation_type: pick(['add', 'add', 'remove', undefined]),
+          },
+        }));
+        expect((await road.batch(tenant, events)).status).toBe(200);
+        if (random() < 0.4) cutoffs.push((await road.barrier.cutoffFor(tenant.id, 'sub')).cutoffSequence);
+      }
+      await road.settle();
+      expect((await verifyUsage(road.database, { organizationId: tenant.id })).differences).toEqual([]);
+      const requests = metrics.flatMap((metric): SliceRequest[] => [
+        { metric, sliceOf: (dimensions) => JSON.stringify(dimensions) },
+        { metric, sliceOf: () => 'all' },
+        { metric, sliceOf: (dimensions) => `${dimensions['model']}` },
+        ...(metric.recurring && metric.aggregation !== 'weighted_sum_agg'
+          ? [{ metric, prorated: true, sliceOf: () => 'all' }]
+          : []),
+      ]);
+      const edge = () =>
+        START + Math.floor(random() * 60) * DAY + pick([0, 0, 0, HOUR, 90 * 60_000, 1]) - pick([0, 0, 29 * DAY]);
+      for (const cutoffSequence of [undefined, ...cutoffs, undefined, undefined]) {
+        for (let look = 0; look < 4; look += 1) {
+          const [from, to] = [edge(), pick([edge(), START + 90 * DAY])].sort((a, b) => a - b) as [number, number];
+          const range: WeighedRange = {
+            organizationId: tenant.id,
+            externalSubscriptionId: 'sub',
+            from: instant(from),
+            to: instant(to),
+            zone: pick(['UTC', 'Asia/Kolkata', 'America/New_York']),
+            periodDays: 30,
+            ...(cutoffSequence === undefined ? {} : { cutoffSequence }),
+          };
+          const read = await road.database.tenant(tenant.id, (em) => new UsageReader().slices(em, range, requests));
+          const raw = await rawEvents(tenant, cutoffSequence);
+          for (const [index, request] of requests.entries()) {
+            const shown = Object.fromEntries(read[index]!.map(({ slice, usage }) => [slice, shownUnits(usage)]));
+            const place = `${request.metric.code} ${index} ${new Date(from).toISOString()} ${new Date(to).toISOString()}`;
+            expect([place, shown]).toEqual([place, expected(request, raw, range)]);
+          }
+        }
+      }
+    }
+  }, 180_000);
+
+  it('are told apart by a key as soon as a price is grouped by it, the stored usage too', async () => {
+    const tenant = await road.tenant();
+    const sum = await road.metric(tenant, 'calls', 'sum_agg');
+    const send = (transaction_id: string, user: string | undefined, value: string) =>
+      road.event(tenant, {
+        transaction_id,
+        external_subscription_id: 'sub',
+        code: 'calls',
+        timestamp: at(START),
+        properties: { value, user },
+      });
+    await send('1', 'ada', '1');
+    await send('2', undefined, '2');
+    await road.settle();
+    const keys = (names: string[]) =>
+      road.database.tenant(tenant.id, (em) => new MetricDefinitions().groupedBy(em, tenant.id, sum.id, names));
+    await keys(['user']);
+    await keys(['user']);
+    await send('3', 'ada', '4');
+    await road.settle();
+    const metric = { ...sum, groupKeys: ['user'] };
+    const [slices] = await road.database.tenant(tenant.id, (em) =>
+      new UsageReader().slices(
+        em,
+        {
+          organizationId: tenant.id,
+          externalSubscriptionId: 'sub',
+          from: instant(START),
+          to: instant(START + DAY),
+          zone: 'UTC',
+          periodDays: 31,
+        },
+        [{ metric, sliceOf: ({ user }) => String(user) }],
+      ),
+    );
+    const units = Object.fromEntries(slices!.map(({ slice, usage }) => [slice, usage.units.toFixed()]));
+    expect(units).toEqual({ ada: '5', null: '2' });
+    const { rows } = await road.sql.query('select metering_version::int as version from organizations where id = $1', [
+      tenant.id,
+    ]);
+    expect(rows).toEqual([{ version: 2 }]);
+    expect((await verifyUsage(road.database, { organizationId: tenant.id })).differences).toEqual([]);
+  });
+});
+
+type RawEvent = UsageEvent & { readonly code: string };
+
+async function rawEvents(tenant: Tenant, cutoff: number | undefined): Promise<RawEvent[]> {
+  const { rows } = await road.sql.query(
+    `select code, properties, precise_total_amount_cents as precise, (extract(epoch from "timestamp") * 1000)::float8 as ms,
+            ingest_sequence::float8 as sequence
+       from events where organization_id = $1 and external_subscription_id = 'sub' and ingest_sequence <= $2`,
+    [tenant.id, cutoff ?? Number.MAX_SAFE_INTEGER],
+  );
+  return rows.map((row) => ({
+    code: row.code,
+    timestamp: instant(Math.round(row.ms)),
+    sequence: row.sequence,
+    properties: row.properties,
+    preciseTotalAmountCents: row.precise === null ? null : new Decimal(row.precise),
+  }));
+}
+
+/** The same through the pure domain, event by event. */
+function expected({ metric, sliceOf, prorated }: SliceRequest, raw: readonly RawEvent[], range: WeighedRange) {
+  const slices = new Map<string, RawEvent[]>();
+  for (const event of raw) {
+    const metered = meterEvent(metric, event);
+    if (event.code !== metric.code || !metered.counted || event.timestamp >= range.to) continue;
+    if (!metric.recurring && event.timestamp < range.from) continue;
+    const slice = sliceOf(metered.dimensions);
+    slices.set(slice, [...(slices.get(slice) ?? []), event]);
+  }
+  return Object.fromEntries(
+    Array.from(slices, ([slice, events]) => {
+      const partial = aggregateEvents(
+        metric,
+        events.filter((event) => event.timestamp >= range.from),
+      );
+      const carried = aggregateEvents(
+        metric,
+        events.filter((event) => event.timestamp < range.from),
+      );
+      return [slice, shownUnits(unitsOf(metric, events, { partial, carried }, range, prorated === true))];
+    }),
+  );
+}
+
+function unitsOf(
+  metric: MetricDefinition,
+  events: readonly RawEvent[],
+  history: Parameters<typeof meteredUnits>[1],
+  range: WeighedRange,
+  prorated: boolean,
+): MeteredUnits {
+  if (!prorated) return meteredUnits(metric, history, range);
+  const weigh = metric.aggregation === 'unique_count_agg' ? proratedUniqueCount : proratedSum;
+  return proratedMeteredUnits(
+    metric,
+    weigh(
+      events.map((event) => meterEvent(metric, event)),
+      range,
+    ),
+    history,
+  );
+}
+
+function shownUnits({
+  units,
+  eventsCount,
+  totalAggregatedUnits,
+  preciseTotalAmountCents,
+  fullUnits,
+}: MeteredUnits): string {
+  const full = fullUnits === undefined ? '' : `, full ${fullUnits.toFixed()}`;
+  return `${units.toFixed()} of ${eventsCount}, total ${totalAggregatedUnits.toFixed()}, cents ${preciseTotalAmountCents.toFixed()}${full}`;
+}
+
+const at = (milliseconds: number) => (milliseconds / 1000).toFixed(3);
+
+/** Random numbers that are the same in every run (mulberry32). */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
