@@ -24,7 +24,10 @@ async function main(): Promise<number> {
       report: { type: 'string' },
     },
   });
-  const scenarios = readScenarios(paths.length > 0 ? paths : ['test/acceptance/scenarios'], options);
+  const scenarios = readScenarios(
+    paths.length > 0 ? paths : ['test/acceptance/scenarios', 'test/acceptance/own'],
+    options,
+  );
   if (scenarios.length === 0) throw new Error('No scenario found.');
 
   const server = await findServer();
