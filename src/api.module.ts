@@ -19,12 +19,15 @@ import {
 } from './catalog/index.js';
 import { CustomersController, CustomersService, GraceOfCustomer, SubscriptionsOfCustomer } from './customers/index.js';
 import { type EventExpressions, EventsController } from './ingestion/index.js';
+import { UsageReader } from './metering/index.js';
 import { CreditNotesController } from './invoicing/credit-notes.controller.js';
 import { CurrentUsageController } from './invoicing/current-usage.controller.js';
 import { CurrentUsageService } from './invoicing/current-usage.service.js';
 import { FeeEstimatesController } from './invoicing/fee-estimates.controller.js';
 import { FeeEstimates } from './invoicing/fee-estimates.service.js';
 import { FeesController } from './invoicing/fees.controller.js';
+import { InvoicePreviewController } from './invoicing/invoice-preview.controller.js';
+import { InvoicePreviews } from './invoicing/invoice-preview.service.js';
 import { InvoicesController } from './invoicing/invoices.controller.js';
 import { InvoiceCommands } from './invoicing/ports.js';
 import {
@@ -93,6 +96,7 @@ export class ApiModule {
         FeesController,
         FeeEstimatesController,
         CreditNotesController,
+        InvoicePreviewController,
         TestClocksController,
       ],
       providers: [
@@ -113,6 +117,10 @@ export class ApiModule {
         { provide: GraceOfOrganization, useExisting: InvoiceCommands },
         { provide: CurrentUsageService, useValue: services.currentUsage },
         { provide: FeeEstimates, useValue: new FeeEstimates(services.database, services.expressions) },
+        {
+          provide: InvoicePreviews,
+          useValue: new InvoicePreviews(services.database, new UsageReader(), services.config),
+        },
         { provide: TestClocks, useValue: services.testClocks },
         BillableMetricsService,
         PlanEditor,

@@ -33,7 +33,7 @@ import { SubscriptionEntity, type SubscriptionRow } from './subscription.entity.
  */
 export class SubscriptionCommands extends SubscriptionsService {
   constructor(
-    private readonly database: Database,
+    private readonly database: Pick<Database, 'tenant'>,
     private readonly waker: Waker,
     private readonly terms: SubscriptionTerms,
   ) {

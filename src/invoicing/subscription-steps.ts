@@ -1,0 +1,150 @@
+import { loadSubscriptionPlan, type RatedPlan } from '../catalog/rated-plan.js';
+import { periodContaining } from '../domain/calendar/billing-calendar.js';
+import { instant } from '../domain/calendar/instant.js';
+import type { DueKind } from '../domain/subscriptions/due-moments.js';
+import type { UsageReader } from '../metering/index.js';
+import type { EntityManager } from '../platform/database/database.js';
+import { clampedStart, successorOf } from '../subscriptions/life.js';
+import {
+  billingCalendarOf,
+  endInstant,
+  firstStart,
+  fixedChargesInAdvance,
+  trialEnd,
+} from '../subscriptions/lifecycle.js';
+import { takeOver } from '../subscriptions/plan-change.js';
+import { SubscriptionEntity, type SubscriptionRow } from '../subscriptions/subscription.entity.js';
+import type { BillingContext } from './billing-context.js';
+import { storedCutoff } from './cutoff.js';
+import type { BillingGroup } from './invoice-composition.js';
+import { billSubscription, type BillingStep, PERIODIC_GROUP } from './subscription-billing.js';
+import { creditUnusedTime } from './unused-time.js';
+
+/** What a step of a subscription knows inside its one transaction. */
+export interface SubscriptionStep {
+  readonly em: EntityManager;
+  readonly reader: UsageReader;
+  readonly at: Date;
+  readonly subscription: SubscriptionRow;
+  readonly plan: RatedPlan;
+  readonly context: BillingContext;
+  readonly partition: number;
+}
+
+/**
+ * Does what is due of a subscription at an instant, as its workflow's activity does; the caller moves the record on and
+ * composes what was billed. Null when nothing was.
+ */
+export async function performStep(kind: DueKind, step: SubscriptionStep): Promise<BillingGroup | null> {
+  switch (kind) {
+    case 'activation':
+      return activate(step);
+    case 'starting':
+      return bill(step, 'subscription_starting', 'start');
+    case 'trial_end':
+      return endTrial(step);
+    case 'period_end':
+      return bill(step, 'subscription_periodic', 'period');
+    case 'plan_change':
+      return changePlan(step);
+    case 'ending':
+      return end(step);
+  }
+}
+
+async function bill(
+  { em, reader, context, subscription, plan, partition, at }: SubscriptionStep,
+  reason: BillingStep['reason'],
+  covers: BillingStep['covers'],
+  how: Pick<BillingStep, 'group' | 'endedByUpgrade'> = {},
+): Promise<BillingGroup> {
+  const cutoffSequence = await storedCutoff(em, partition);
+  return billSubscription({
+    ...{ em, reader, context, subscription, plan, reason, covers, partition, cutoffSequence },
+    ...how,
+    billingAt: at,
+  });
+}
+
+async function activate({ em, subscription, plan, at }: SubscriptionStep): Promise<null> {
+  const former = await em.find(SubscriptionEntity, {
+    organizationId: subscription.organizationId,
+    externalId: subscription.externalId,
+    id: { $ne: subscription.id },
+  });
+  subscription.status = 'active';
+  subscription.startedAt = clampedStart(at, former);
+  subscription.trialEndsAt = trialEnd(firstStart(former) ?? subscription.startedAt, plan.plan.trialDays);
+  subscription.updatedAt = at;
+  return null;
+}
+
+async function endTrial(step: SubscriptionStep): Promise<BillingGroup | null> {
+  const { subscription, plan, at } = step;
+  subscription.trialEndedAt = at;
+  // On a boundary the period that begins is billed by its own close, a moment later.
+  return plan.plan.payInAdvance && !onBoundary(step) ? bill(step, 'subscription_starting', 'trial_end') : null;
+}
+
+/**
+ * Two plans on one document: what the old one still owes up to here, and what the new one asks for in advance. A downgrade
+ * closes the old plan's period on its bound, with all that is closed there; an upgrade is an event of its own.
+ */
+async function changePlan(step: SubscriptionStep): Promise<BillingGroup> {
+  const { em, subscription: old, at, context } = step;
+  const upgrade = old.nextPlanAtOnce;
+  const next = await takeOver(em, old, at, at);
+  const plan = await loadSubscriptionPlan(em, next);
+  const group = upgrade ? `plan_change/${old.id}` : PERIODIC_GROUP;
+  const billed = await bill(step, 'subscription_terminating', upgrade ? 'end' : 'end_on_boundary', {
+    group,
+    endedByUpgrade: upgrade,
+  });
+  const inTrial = next.trialEndsAt != null && next.trialEndsAt > at;
+  if ((plan.plan.payInAdvance && !inTrial) || fixedChargesInAdvance(plan)) {
+    await bill({ ...step, subscription: next, plan }, 'subscription_starting', 'start', { group });
+  }
+  if (upgrade) {
+    await creditUnusedTime({ em, context, subscription: old, at, endedByUpgrade: true, mode: 'credit' });
+  }
+  return billed;
+}
+
+async function end(step: SubscriptionStep): Promise<BillingGroup | null> {
+  const { em, subscription, plan, context, at } = step;
+  const closed = subscription.doneKind === 'period_end' && subscription.doneAt?.getTime() === at.getTime();
+  const commanded = subscription.terminatedAt != null && !endsByItsDate(step);
+  subscription.status = 'terminated';
+  subscription.terminatedAt ??= at;
+  await cancelWhatFollows(step);
+  if (subscription.startedAt == null) return null;
+  if (plan.plan.payInAdvance) subscription.onTerminationCreditNote ??= 'credit';
+  const started = subscription.startedAt.getTime() === at.getTime();
+  const covers = onBoundary(step) && !closed && !started && !commanded ? 'end_on_boundary' : 'end';
+  const billed =
+    subscription.onTerminationInvoice === 'skip' ? null : await bill(step, 'subscription_terminating', covers);
+  const mode = subscription.onTerminationCreditNote ?? 'credit';
+  await creditUnusedTime({ em, context, subscription, at, endedByUpgrade: false, mode });
+  return billed;
+}
+
+// Its end came before the bound at which another plan was to take over.
+async function cancelWhatFollows({ em, subscription, at }: SubscriptionStep): Promise<void> {
+  const next = await successorOf(em, subscription);
+  if (next?.status !== 'pending') return;
+  next.status = 'canceled';
+  next.canceledAt = at;
+  next.updatedAt = at;
+  subscription.nextPlanAt = null;
+}
+
+/** Whether the step falls on a bound of the plan's periods. */
+function onBoundary({ subscription, plan, context, at }: SubscriptionStep): boolean {
+  const calendar = billingCalendarOf(subscription, plan.plan, context.zone);
+  return periodContaining(calendar, instant(at.getTime())).from === at.getTime();
+}
+
+/** Whether it ends here because its `ending_at` says so; a command may have been the first to notice. */
+function endsByItsDate({ subscription, context, at }: SubscriptionStep): boolean {
+  return subscription.endingAt != null && endInstant(subscription.endingAt, context.zone) === at.getTime();
+}
