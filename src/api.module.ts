@@ -20,6 +20,7 @@ import {
 import { CustomersController, CustomersService, GraceOfCustomer, SubscriptionsOfCustomer } from './customers/index.js';
 import { type EventExpressions, EventsController } from './ingestion/index.js';
 import { UsageReader } from './metering/index.js';
+import { SubscriptionTerms } from './catalog/subscription-terms.js';
 import { CreditNotesController } from './invoicing/credit-notes.controller.js';
 import { CurrentUsageController } from './invoicing/current-usage.controller.js';
 import { CurrentUsageService } from './invoicing/current-usage.service.js';
@@ -119,7 +120,12 @@ export class ApiModule {
         { provide: FeeEstimates, useValue: new FeeEstimates(services.database, services.expressions) },
         {
           provide: InvoicePreviews,
-          useValue: new InvoicePreviews(services.database, new UsageReader(), services.config),
+          useValue: new InvoicePreviews(
+            services.database,
+            new UsageReader(),
+            new SubscriptionTerms(services.metricDefinitions),
+            services.config,
+          ),
         },
         { provide: TestClocks, useValue: services.testClocks },
         BillableMetricsService,

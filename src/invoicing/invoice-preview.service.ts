@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { SubscriptionTerms } from '../catalog/subscription-terms.js';
 import { loadSubscriptionPlan } from '../catalog/rated-plan.js';
 import { CustomerEntity, type CustomerRow } from '../customers/customer.entity.js';
 import { newCustomer } from '../customers/new-customer.js';
@@ -64,6 +65,7 @@ export class InvoicePreviews {
   constructor(
     private readonly database: Database,
     private readonly reader: UsageReader,
+    private readonly terms: SubscriptionTerms,
     private readonly config: { readonly usagePartitions: number },
   ) {}
 
@@ -90,7 +92,7 @@ export class InvoicePreviews {
     const customer = stored ?? (await imaginedCustomer(em, organizationId, request));
     const now = await presentOn(em, customer.testClockId);
     const before = new Set((await em.find(SubscriptionEntity, { customerId: customer.id })).map(({ id }) => id));
-    const commands = new SubscriptionCommands({ tenant: (_, work) => work(em) }, new NobodyIsWoken());
+    const commands = new SubscriptionCommands({ tenant: (_, work) => work(em) }, new NobodyIsWoken(), this.terms);
     const subjects = await this.subjectsOf(em, commands, organizationId, customer, request, now);
     const context = await loadBillingContext(em, organizationId, customer.id);
     const { invoice, billingAt } = await this.nextInvoice(em, context, subjects, wantedStep(request));

@@ -7,9 +7,11 @@ import type { EntityManager } from '../platform/database/database.js';
 import { clampedStart, successorOf } from '../subscriptions/life.js';
 import {
   billingCalendarOf,
+  boundaryAfter,
   endInstant,
   firstStart,
   fixedChargesInAdvance,
+  renewsUsage,
   trialEnd,
 } from '../subscriptions/lifecycle.js';
 import { takeOver } from '../subscriptions/plan-change.js';
@@ -101,7 +103,7 @@ async function changePlan(step: SubscriptionStep): Promise<BillingGroup> {
     endedByUpgrade: upgrade,
   });
   const inTrial = next.trialEndsAt != null && next.trialEndsAt > at;
-  if ((plan.plan.payInAdvance && !inTrial) || fixedChargesInAdvance(plan)) {
+  if ((plan.plan.payInAdvance && !inTrial) || fixedChargesInAdvance(plan) || (!upgrade && renewsUsage(plan))) {
     await bill({ ...step, subscription: next, plan }, 'subscription_starting', 'start', { group });
   }
   if (upgrade) {
@@ -120,7 +122,7 @@ async function end(step: SubscriptionStep): Promise<BillingGroup | null> {
   if (subscription.startedAt == null) return null;
   if (plan.plan.payInAdvance) subscription.onTerminationCreditNote ??= 'credit';
   const started = subscription.startedAt.getTime() === at.getTime();
-  const covers = onBoundary(step) && !closed && !started && !commanded ? 'end_on_boundary' : 'end';
+  const covers = onAnyBoundary(step) && !closed && !started && !commanded ? 'end_on_boundary' : 'end';
   const billed =
     subscription.onTerminationInvoice === 'skip' ? null : await bill(step, 'subscription_terminating', covers);
   const mode = subscription.onTerminationCreditNote ?? 'credit';
@@ -142,6 +144,11 @@ async function cancelWhatFollows({ em, subscription, at }: SubscriptionStep): Pr
 function onBoundary({ subscription, plan, context, at }: SubscriptionStep): boolean {
   const calendar = billingCalendarOf(subscription, plan.plan, context.zone);
   return periodContaining(calendar, instant(at.getTime())).from === at.getTime();
+}
+
+/** Whether something is closed here: a period of the plan, or a month of it. */
+function onAnyBoundary({ subscription, plan, context, at }: SubscriptionStep): boolean {
+  return boundaryAfter(subscription, plan, context.zone)(at.getTime() - 1) === at.getTime();
 }
 
 /** Whether it ends here because its `ending_at` says so; a command may have been the first to notice. */
