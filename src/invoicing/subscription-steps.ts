@@ -17,6 +17,7 @@ import {
 import { takeOver } from '../subscriptions/plan-change.js';
 import { SubscriptionEntity, type SubscriptionRow } from '../subscriptions/subscription.entity.js';
 import type { BillingContext } from './billing-context.js';
+import { BillingPeriodEntity } from './billing-period.entity.js';
 import { storedCutoff } from './cutoff.js';
 import type { BillingGroup } from './invoice-composition.js';
 import { billSubscription, type BillingStep, PERIODIC_GROUP } from './subscription-billing.js';
@@ -33,11 +34,27 @@ export interface SubscriptionStep {
   readonly partition: number;
 }
 
+/** The due moments that lead from one invoice to the next; a pause is not looked through. */
+const BILLED_KINDS = [
+  'activation',
+  'starting',
+  'trial_end',
+  'period_end',
+  'units_change',
+  'plan_change',
+  'ending',
+] as const satisfies readonly DueKind[];
+export type BilledKind = (typeof BILLED_KINDS)[number];
+
+export function isBilledKind(kind: string): kind is BilledKind {
+  return (BILLED_KINDS as readonly string[]).includes(kind);
+}
+
 /**
  * Does what is due of a subscription at an instant, as its workflow's activity does; the caller moves the record on and
  * composes what was billed. Null when nothing was.
  */
-export async function performStep(kind: DueKind, step: SubscriptionStep): Promise<BillingGroup | null> {
+export async function performStep(kind: BilledKind, step: SubscriptionStep): Promise<BillingGroup | null> {
   switch (kind) {
     case 'activation':
       return activate(step);
@@ -47,6 +64,8 @@ export async function performStep(kind: DueKind, step: SubscriptionStep): Promis
       return endTrial(step);
     case 'period_end':
       return bill(step, 'subscription_periodic', 'period');
+    case 'units_change':
+      return billUnitsChange(step);
     case 'plan_change':
       return changePlan(step);
     case 'ending':
@@ -79,6 +98,15 @@ async function activate({ em, subscription, plan, at }: SubscriptionStep): Promi
   subscription.trialEndsAt = trialEnd(firstStart(former) ?? subscription.startedAt, plan.plan.trialDays);
   subscription.updatedAt = at;
   return null;
+}
+
+// Several changes of one instant of a test clock have an invoice each.
+async function billUnitsChange(step: SubscriptionStep): Promise<BillingGroup> {
+  const { em, subscription, at } = step;
+  const [, ...left] = subscription.unitChangesDue ?? [];
+  subscription.unitChangesDue = left.length === 0 ? null : left;
+  const earlier = await em.count(BillingPeriodEntity, { subscriptionId: subscription.id, billingAt: at });
+  return bill(step, 'in_advance_charge', 'units_change', { group: `units_change/${subscription.id}/${earlier}` });
 }
 
 async function endTrial(step: SubscriptionStep): Promise<BillingGroup | null> {
