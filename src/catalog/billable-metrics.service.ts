@@ -191,7 +191,10 @@ async function isBilled(em: EntityManager, metricId: string): Promise<boolean> {
   const [row] = await em.execute<{ billed: boolean }[]>(
     `select exists (
        select from charges c join subscriptions s on s.plan_id = c.plan_id
-        where c.billable_metric_id = ? and c.deleted_at is null and s.status in ('pending', 'active')) as billed`,
+         left join subscription_terms t on t.subscription_id = s.id
+        where c.billable_metric_id = ? and s.status in ('pending', 'active')
+          /* Some keep a charge that their plan has no more. */
+          and (c.deleted_at is null or t.difference->'charges'->(c.id::text)->>'presence' = 'kept')) as billed`,
     [metricId],
   );
   return row?.billed ?? false;
