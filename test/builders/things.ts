@@ -136,6 +136,8 @@ export class SubscriptionBuilder {
   onItsAnniversary = () => this.with({ billing_time: 'anniversary' });
   from = (subscription_at: string) => this.with({ subscription_at });
   until = (ending_at: string) => this.with({ ending_at });
+  /** What it agrees on differently from its plan. */
+  onTerms = (plan_overrides: Fields) => this.with({ plan_overrides });
 }
 
 export const anOrganization = () => new OrganizationBuilder();
