@@ -51,12 +51,19 @@ export async function given(product: Product, ...things: readonly Thing[]): Prom
     );
     metricIds.set(code, metric.lago_id);
   }
-  for (const { fields, charges } of plans) {
+  const addOnIds = new Map<string, string>();
+  for (const code of new Set(plans.flatMap(({ fixedCharges }) => fixedCharges.map(({ addOn }) => addOn)))) {
+    const addOn = { code, name: code, amount_cents: 100, amount_currency: 'EUR' };
+    const answer = await api.post<{ add_on: { lago_id: string } }>('/api/v1/add_ons', { add_on: addOn });
+    addOnIds.set(code, answer.add_on.lago_id);
+  }
+  for (const { fields, charges, fixedCharges } of plans) {
+    const fixed_charges = fixedCharges.map((one) => ({ ...one.fields, add_on_id: addOnIds.get(one.addOn) }));
     const priced = charges.map((charge) => ({
       ...charge.fields,
       billable_metric_id: metricIds.get(charge.metric),
     }));
-    await api.post('/api/v1/plans', { plan: { ...fields, charges: priced } });
+    await api.post('/api/v1/plans', { plan: { ...fields, charges: priced, fixed_charges } });
   }
   for (const { externalId, fields, billing } of customers) {
     const customer = { external_id: externalId, name: externalId, ...fields, billing_configuration: billing };

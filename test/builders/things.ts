@@ -60,6 +60,9 @@ export class ChargeBuilder {
   package = (amount: string, package_size: number, free_units = 0) =>
     this.priced('package', { amount, package_size, free_units });
 
+  /** In minor units, each period. */
+  atLeast = (min_amount_cents: number) => new ChargeBuilder(this.metric, { ...this.fields, min_amount_cents });
+
   /** `[upTo, perUnit]`, the last one up to `null`. */
   graduated(...tiers: (readonly [upTo: number | null, perUnit: string])[]) {
     let from = 0;
@@ -72,14 +75,33 @@ export class ChargeBuilder {
   }
 }
 
+/** Agreed units of an add-on. */
+export class FixedChargeBuilder {
+  constructor(
+    readonly addOn: string,
+    readonly fields: Fields,
+  ) {}
+
+  private with(changes: Fields) {
+    return new FixedChargeBuilder(this.addOn, { ...this.fields, ...changes });
+  }
+
+  of = (units: number) => this.with({ units: String(units) });
+  /** A price for each unit, as a decimal string of the currency's major unit. */
+  costing = (amount: string) => this.with({ properties: { amount } });
+  inAdvance = () => this.with({ pay_in_advance: true });
+  prorated = () => this.with({ prorated: true });
+}
+
 export class PlanBuilder {
   constructor(
     readonly fields: Fields,
     readonly charges: readonly ChargeBuilder[] = [],
+    readonly fixedCharges: readonly FixedChargeBuilder[] = [],
   ) {}
 
   private with(changes: Fields) {
-    return new PlanBuilder({ ...this.fields, ...changes }, this.charges);
+    return new PlanBuilder({ ...this.fields, ...changes }, this.charges, this.fixedCharges);
   }
 
   monthly = () => this.with({ interval: 'monthly' });
@@ -90,7 +112,12 @@ export class PlanBuilder {
   costing = (amount_cents: number) => this.with({ amount_cents });
   inCurrency = (amount_currency: string) => this.with({ amount_currency });
   withTrialOf = (trial_period: number) => this.with({ trial_period });
-  withCharge = (charge: ChargeBuilder) => new PlanBuilder(this.fields, [...this.charges, charge]);
+  withChargesByMonth = () => this.with({ bill_charges_monthly: true });
+  /** In minor units. */
+  committingTo = (amount_cents: number) => this.with({ minimum_commitment: { amount_cents } });
+  withCharge = (charge: ChargeBuilder) => new PlanBuilder(this.fields, [...this.charges, charge], this.fixedCharges);
+  withFixedCharge = (fixedCharge: FixedChargeBuilder) =>
+    new PlanBuilder(this.fields, this.charges, [...this.fixedCharges, fixedCharge]);
 
   get code(): string {
     return this.fields.code as string;
@@ -146,6 +173,8 @@ export const theWallClock = () => new ClockBuilder(null);
 export const aMetric = (code = 'tokens') =>
   new MetricBuilder({ code, name: code, aggregation_type: 'sum_agg', field_name: 'value' });
 export const aCharge = (metric = 'tokens') => new ChargeBuilder(metric, {}).standard('0.10');
+export const aFixedCharge = (addOn = 'seat') =>
+  new FixedChargeBuilder(addOn, { charge_model: 'standard' }).of(1).costing('1');
 export const aPlan = (code = 'team') =>
   new PlanBuilder({ code, name: code, interval: 'monthly', amount_cents: 0, amount_currency: 'EUR' });
 export const aCustomer = (externalId = 'cust') => new CustomerBuilder(externalId);

@@ -232,6 +232,19 @@ describe('due moments of a subscription', () => {
     expect(lifeOf(onTrial, 2)).toEqual(['starting 2024-03-05T10:00', 'trial_end 2024-03-15T10:00']);
   });
 
+  test('units that changed at once are billed after what was due before them, each change by itself', () => {
+    const unitsChangedAt = at('2024-04-01T00:00:00Z');
+    expect(lifeOf(facts({ unitsChangedAt }), 2)).toEqual([
+      'period_end 2024-04-01T00:00',
+      'units_change 2024-04-01T00:00',
+    ]);
+    const done: DueMoment = { kind: 'units_change', at: unitsChangedAt };
+    const next = (changed: number | null) =>
+      nextDueMoment(facts({ unitsChangedAt: changed }), done, () => at('2024-05-01T00:00:00Z'));
+    expect(next(unitsChangedAt)?.kind).toBe('units_change');
+    expect(next(null)).toEqual({ kind: 'period_end', at: at('2024-05-01T00:00:00Z') });
+  });
+
   test('asked again after the same step, it answers the same', () => {
     const given = facts();
     const done: DueMoment = { kind: 'period_end', at: at('2024-04-01T00:00:00Z') };

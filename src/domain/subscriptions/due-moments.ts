@@ -58,9 +58,9 @@ const order: Record<DueKind, number> = {
   starting: 1,
   trial_end: 2,
   period_end: 3,
-  units_change: 3.5,
-  plan_change: 4,
-  ending: 5,
+  units_change: 4,
+  plan_change: 5,
+  ending: 6,
 };
 
 /**
