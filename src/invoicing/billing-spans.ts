@@ -30,6 +30,13 @@ export type StoredBoundaries = {
   readonly [Kind in keyof ShownBoundaries]: { readonly from: string; readonly to: string } | null;
 };
 
+/** How far an earlier step went, and in which zone. */
+export interface EarlierStep {
+  readonly timezone: string;
+  readonly chargesToAt?: Date | null;
+  readonly fixedChargesToAt?: Date | null;
+}
+
 /** The situation of a subscription in a step, as the domain decides its spans from it. */
 export function stepSituation(input: {
   readonly kind: StepKind;
@@ -37,12 +44,19 @@ export function stepSituation(input: {
   readonly plan: RatedPlan;
   readonly zone: string;
   readonly billingAt: Date;
+  /** The last step before this one, which may have been cut in another zone. */
+  readonly before: EarlierStep | null;
 }): StepSituation {
-  const { kind, subscription, plan, zone, billingAt } = input;
+  const { kind, subscription, plan, zone, billingAt, before } = input;
   invariant(subscription.startedAt, 'what has not started is not billed');
   return {
     ...billingCalendarOf(subscription, plan.plan, zone),
     kind,
+    previousInvoice: before && {
+      zone: before.timezone,
+      chargesTo: instantOf(before.chargesToAt),
+      fixedChargesTo: instantOf(before.fixedChargesToAt),
+    },
     payInAdvance: plan.plan.payInAdvance,
     billingAt: instant(billingAt.getTime()),
     startedAt: instant(subscription.startedAt.getTime()),
@@ -51,6 +65,10 @@ export function stepSituation(input: {
     trialEndsAt: subscription.trialEndsAt == null ? null : instant(subscription.trialEndsAt.getTime()),
     succeeds: subscription.previousSubscriptionId != null,
   };
+}
+
+function instantOf(at: Date | null | undefined): Instant | null {
+  return at == null ? null : instant(at.getTime());
 }
 
 export function storedSpans(situation: StepSituation): StoredSpans {

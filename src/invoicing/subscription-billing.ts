@@ -6,7 +6,7 @@ import type { UsageReader } from '../metering/index.js';
 import type { EntityManager } from '../platform/database/database.js';
 import type { SubscriptionRow } from '../subscriptions/subscription.entity.js';
 import type { BillingContext } from './billing-context.js';
-import { BillingPeriodEntity } from './billing-period.entity.js';
+import { BillingPeriodEntity, type BillingPeriodRow } from './billing-period.entity.js';
 import { stepSituation, storedBoundaries, storedSpans, type StoredSpan } from './billing-spans.js';
 import { computeFees } from './fee-computation.js';
 import { type BillingGroup, composeGroup } from './invoice-composition.js';
@@ -43,7 +43,8 @@ export interface BillingStep {
 /** Stores what a step bills: its spans with their cutoff, and the fees of them. Idempotent by (subscription, instant, reason). */
 export async function billSubscription(step: BillingStep): Promise<BillingGroup> {
   const { em, subscription, plan, context, covers, billingAt } = step;
-  const situation = stepSituation({ kind: covers, subscription, plan, zone: context.zone, billingAt });
+  const before = await lastStep(step);
+  const situation = stepSituation({ kind: covers, subscription, plan, zone: context.zone, billingAt, before });
   const spans = storedSpans(situation);
   const group = step.group ?? groupOf(step);
   const period = em.create(BillingPeriodEntity, {
@@ -77,6 +78,12 @@ export async function billSubscription(step: BillingStep): Promise<BillingGroup>
   await computeFees({ em, reader: step.reader, context, plan, period, createdAt: billingAt }, { standalone: true });
   await em.flush();
   return { customerId: period.customerId, currency: period.currency, billingAt, billingGroup: group };
+}
+
+// Usage that was paid event by event has periods of its own.
+function lastStep({ em, subscription }: BillingStep): Promise<BillingPeriodRow | null> {
+  const steps = { subscriptionId: subscription.id, invoicingReason: { $ne: 'in_advance_charge' } };
+  return em.findOne(BillingPeriodEntity, steps, { orderBy: { billingAt: 'desc' } });
 }
 
 function groupOf({ covers, reason, subscription }: BillingStep): string {

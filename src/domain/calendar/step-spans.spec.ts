@@ -172,6 +172,13 @@ describe('the spans of a step', () => {
     expect(billed(step(changes))).toEqual(expected);
   });
 
+  it('after a change of zone usage goes on where it stopped, also at an end', () => {
+    const previousInvoice = { zone: 'Asia/Tokyo', chargesTo: instant('2024-02-28T15:00:00Z') };
+    const moved = { interval: 'monthly', previousInvoice } as const;
+    expect(billed(step({ ...moved, at: '2024-03-31T00:00:00Z' })).charges).toMatch(/^2024-02-28T15:00:00Z /);
+    expect(billed(step({ ...moved, kind: 'end', at: '2024-03-10T00:00:00Z' })).charges).toMatch(/^2024-02-28T15/);
+  });
+
   it.each(['monthly', 'quarterly', 'semiannual', 'yearly', 'weekly'] as const)(
     '%s: the fees of a life cover it once, without gap or overlap, in arrears and in advance',
     (interval) => {

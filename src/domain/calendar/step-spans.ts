@@ -1,6 +1,6 @@
 import { billingBoundaries, type BilledSpan, type BillingSituation, isVoid } from './billing-boundaries.js';
 import { type BillingCalendar, daysOf, monthly, periodContaining } from './billing-calendar.js';
-import { earlier, type Instant, later, plus } from './instant.js';
+import { type Instant, later, plus } from './instant.js';
 import { lastInstant, type Period } from './period.js';
 import { localDate, startOfLocalDay } from './time-zone.js';
 
@@ -88,9 +88,9 @@ export function stepSpans(step: StepSituation): StepSpans {
     case 'period':
       return atBound(step);
     case 'end':
-      return atEnd(step, plus(billingAt, 1), billingAt);
+      return atEnd(step, billingAt);
     case 'end_on_boundary':
-      return atEnd(step, billingAt, plus(billingAt, -1));
+      return atEnd(step, plus(billingAt, -1));
     case 'units_change':
       return { ...NOTHING, unitsChange: restOf(fixedChargeCalendar(step), billingAt) };
     default:
@@ -154,19 +154,16 @@ function atBound(step: StepSituation): StepSpans {
   };
 }
 
-function atEnd(step: StepSituation, to: Instant, inside: Instant): StepSpans {
-  const upTo = (calendar: BillingCalendar, from: Instant, end: Instant) => {
-    const period = running(calendar, inside);
-    const billed = spanOf(calendar, period, later(period.from, from), earlier(end, period.to));
-    return notVoid(billed);
-  };
-  const firstDay = startOfLocalDay(localDate(step.startedAt, step.zone), step.zone);
-  const plan = upTo(planCalendar(step), firstDay, to);
+/** `inside` is the last instant that belongs to it. */
+function atEnd(step: StepSituation, inside: Instant): StepSpans {
+  const usage = billingBoundaries({ ...step, billingAt: inside, terminatedAt: inside });
+  const period = running(planCalendar(step), inside);
+  const plan = feeSpan(step, period, plus(inside, 1));
   return {
     ...NOTHING,
     fee: step.payInAdvance ? null : plan,
-    charges: upTo(chargeCalendar(step), step.startedAt, to),
-    fixedCharges: upTo(fixedChargeCalendar(step), step.startedAt, to),
+    charges: notVoid(usage.charges),
+    fixedCharges: notVoid(usage.fixedCharges),
     commitment: plan,
   };
 }
@@ -200,9 +197,10 @@ function isBound(calendar: BillingCalendar, at: Instant): boolean {
   return running(calendar, at).from === at;
 }
 
-function feeSpan(step: StepSituation, period: Period): BilledSpan | null {
+/** From the local day of the start on. */
+function feeSpan(step: StepSituation, period: Period, to = period.to): BilledSpan | null {
   const firstDay = startOfLocalDay(localDate(step.startedAt, step.zone), step.zone);
-  return notVoid(spanOf(planCalendar(step), period, later(period.from, firstDay)));
+  return notVoid(spanOf(planCalendar(step), period, later(period.from, firstDay), to));
 }
 
 /** From an instant to the end of the period it is in. */
