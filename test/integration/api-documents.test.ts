@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { Client } from 'lago-javascript-client';
 import { z } from 'zod';
 import { billableMetricAnswer } from '../../src/catalog/billable-metric.mapping.js';
 import { planAnswer } from '../../src/catalog/plan.mapping.js';
@@ -8,6 +10,7 @@ import { organizationAnswer } from '../../src/organizations/organization.mapping
 import { taxAnswer } from '../../src/organizations/tax.mapping.js';
 import { subscriptionAnswer } from '../../src/subscriptions/subscription.mapping.js';
 import { aCatalog, anInvoice, ApiHarness, type Json, ok, type Tenant } from './api-harness.js';
+import { compatibilityLists, operationsOfClient, operationsOfDocument } from './lago-operations.js';
 
 let harness: ApiHarness;
 let tenant: Tenant;
@@ -112,5 +115,21 @@ describe('/openapi.json', () => {
     expect(page.body).toContain('swagger-ui');
     const script = await harness.app.inject({ method: 'GET', url: '/docs/swagger-ui-bundle.js' });
     expect(script.statusCode).toBe(200);
+  });
+});
+
+describe('docs/lago-compatibility.md', () => {
+  const file = 'docs/lago-compatibility.md';
+  const mark = '<!-- From here on written by a test: UPDATE_DOCS=1 npm test -- test/integration/api-documents -->';
+
+  it('tells which operations of Lago’s API there are, and which are ours alone', async () => {
+    const document = (await harness.request('GET', '/openapi.json')).body as { paths: Record<string, object> };
+    const lago = operationsOfClient(Client('unused'));
+    expect(lago.length).toBeGreaterThan(200);
+    const lists = compatibilityLists(lago, operationsOfDocument(document));
+    const [byHand] = readFileSync(file, 'utf8').split(mark);
+    const whole = `${byHand}${mark}\n\n${lists}\n`;
+    if (process.env.UPDATE_DOCS) writeFileSync(file, whole);
+    expect(readFileSync(file, 'utf8')).toBe(whole);
   });
 });

@@ -11,6 +11,9 @@ let client: LagoApi<unknown>;
 /** Test clocks are ours alone: no client knows them. */
 let clock: { readonly id: string; moveTo(at: string): Promise<void> };
 
+/** The metric that the first test makes. */
+let tokens: string;
+
 beforeAll(async () => {
   servers = await testServers();
   product = await startProduct(servers);
@@ -42,6 +45,7 @@ test('the road from a metric to a paid-for month', async () => {
       },
     })
   ).data;
+  tokens = metric.lago_id;
   expect(metric).toMatchObject({ code: 'tokens', aggregation_type: 'sum_agg', recurring: false });
 
   const { plan } = (
@@ -149,6 +153,44 @@ test('the road from a metric to a paid-for month', async () => {
   const all = (await client.invoices.findAllInvoices({ external_customer_id: 'acme' })).data.invoices;
   // 10 of 30 days, with the day of the termination.
   expect(all.map(({ fees_amount_cents }) => fees_amount_cents).sort()).toEqual([1633, 7020]);
+});
+
+test('what is paid in advance and not used comes back as a credit', async () => {
+  await client.plans.createPlan({
+    plan: {
+      name: 'Advance',
+      code: 'advance',
+      interval: 'monthly',
+      amount_cents: 3000,
+      amount_currency: 'EUR',
+      pay_in_advance: true,
+    },
+  });
+  const added = await client.plans.createPlanCharge('advance', {
+    charge: { billable_metric_id: tokens, charge_model: 'standard', code: 'tokens', properties: { amount: '1' } },
+  });
+  expect(added.data.charge).toMatchObject({ code: 'tokens', charge_model: 'standard' });
+  expect((await client.plans.findAllPlanCharges('advance')).data.charges).toHaveLength(1);
+
+  const customer = { external_id: 'bolt', name: 'Bolt', currency: 'EUR' as const, test_clock_id: clock.id };
+  await client.customers.createCustomer({ customer });
+  await client.subscriptions.createSubscription({
+    subscription: {
+      external_customer_id: 'bolt',
+      external_id: 'bolt',
+      plan_code: 'advance',
+      billing_time: 'anniversary',
+    },
+  });
+  await clock.moveTo('2024-04-24T12:00:00Z');
+  await client.subscriptions.destroySubscription('bolt', { on_termination_credit_note: 'credit' });
+  await clock.moveTo('2024-04-24T12:00:00Z');
+
+  const { credit_notes: notes } = (await client.creditNotes.findAllCreditNotes({ external_customer_id: 'bolt' })).data;
+  // From 10 April to 9 May; 15 of 30 days were used, and 20 % tax was paid.
+  expect(notes).toMatchObject([{ credit_amount_cents: 1800, credit_status: 'available', currency: 'EUR' }]);
+  const { credit_note: note } = (await client.creditNotes.findCreditNote(notes[0]!.lago_id)).data;
+  expect(note).toMatchObject({ taxes_amount_cents: 300, items: [{ amount_cents: 1500 }] });
 });
 
 test('errors are read by the client’s own means', async () => {
