@@ -3,16 +3,44 @@ import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { type AuthenticatedOrganization, Organization } from '../organizations/index.js';
 import { text } from '../platform/http/fields.js';
+import { booleanFilter, textFilter } from '../platform/http/query-fields.js';
 import { currentUsageAnswer, currentUsageJson } from './current-usage.mapping.js';
 import { CurrentUsageService } from './current-usage.service.js';
 
 const query = z.object({
   external_subscription_id: text(),
+  charge_id: textFilter(),
+  charge_code: textFilter(),
+  billable_metric_code: textFilter(),
+  group: groupFilter(),
+  filter_by_charge_id: textFilter(),
+  filter_by_charge_code: textFilter(),
+  filter_by_group: groupFilter(),
+  // Nothing is broken down for presentation only, and usage is always whole: both are taken and change nothing.
+  filter_by_presentation: z.unknown().optional(),
+  full_usage: booleanFilter(),
+  groups_page: groupsPage(1, 1_000_000).meta({ description: 'Which part of grouped_usage. An addition to Lago.' }),
+  groups_per_page: groupsPage(undefined, 10_000).meta({
+    description: 'How many groups of each charge are listed; all without it. An addition to Lago.',
+  }),
   apply_taxes: z
     .enum(['true', 'false'])
     .optional()
     .transform((value) => value !== 'false'),
 });
+
+/** `filter_by_group[user]=1` */
+function groupFilter() {
+  return z.record(z.string(), z.string()).optional();
+}
+
+function groupsPage(fallback: number | undefined, max: number) {
+  return z
+    .string()
+    .regex(/^[1-9]\d{0,8}$/)
+    .optional()
+    .transform((value) => (value === undefined ? fallback : Math.min(Number(value), max)));
+}
 
 @ApiTags('customers')
 @Controller('api/v1/customers')
@@ -24,11 +52,19 @@ export class CurrentUsageController {
   async read(
     @Organization() { organizationId }: AuthenticatedOrganization,
     @Param('external_id') externalId: string,
-    @Query({ schema: query }) { external_subscription_id, apply_taxes }: z.infer<typeof query>,
+    @Query({ schema: query }) asked: z.infer<typeof query>,
   ) {
-    const usage = await this.usage.read(organizationId, externalId, external_subscription_id, {
-      applyTaxes: apply_taxes,
+    const chargeId = asked.filter_by_charge_id ?? asked.charge_id;
+    const chargeCode = asked.filter_by_charge_code ?? asked.charge_code;
+    const group = asked.filter_by_group ?? asked.group;
+    const usage = await this.usage.read(organizationId, externalId, asked.external_subscription_id, {
+      applyTaxes: asked.apply_taxes,
+      ...(chargeId !== undefined && { chargeId }),
+      ...(chargeCode !== undefined && { chargeCode }),
+      ...(asked.billable_metric_code !== undefined && { billableMetricCode: asked.billable_metric_code }),
+      ...(group !== undefined && { group }),
     });
-    return { customer_usage: currentUsageJson(usage) };
+    const { groups_page: page, groups_per_page: perPage } = asked;
+    return { customer_usage: currentUsageJson(usage, perPage === undefined ? null : { page: page ?? 1, perPage }) };
   }
 }

@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import type { RatedCharge } from '../catalog/rated-plan.js';
 import { lastInstant } from '../domain/calendar/period.js';
 import { toIso } from '../domain/calendar/instant.js';
 import { sumDecimals } from '../domain/money/decimal.js';
 import { railsDecimal } from '../domain/money/decimal-string.js';
 import { sumMinor } from '../domain/money/money.js';
+import { metaOf, metaSchema } from '../platform/http/pagination.js';
 import type { CurrentUsage } from './current-usage.service.js';
 import type { RatedUsage } from './charge-usage.js';
 
@@ -57,14 +59,23 @@ export const currentUsageAnswer = z
         }),
         filters: z.array(filterUsage),
         grouped_usage: z.array(groupUsage),
+        grouped_usage_meta: metaSchema.optional(),
         presentation_breakdowns: z.array(z.unknown()),
       }),
     ),
   })
   .meta({ id: 'CustomerUsage' });
 
-export function currentUsageJson(usage: CurrentUsage): z.infer<typeof currentUsageAnswer> {
+/** A part of the groups of each charge; the charge itself is always whole. */
+export interface GroupsPage {
+  readonly page: number;
+  readonly perPage: number;
+}
+
+/** Without a page all groups are listed, as Lago does. */
+export function currentUsageJson(usage: CurrentUsage, page: GroupsPage | null): z.infer<typeof currentUsageAnswer> {
   const { currency } = usage.plan.plan;
+  const lines = byKey(usage.lines, (line) => line.charge.row.id);
   return {
     from_datetime: toIso(usage.from),
     to_datetime: toIso(lastInstant(usage)),
@@ -74,22 +85,26 @@ export function currentUsageJson(usage: CurrentUsage): z.infer<typeof currentUsa
     total_amount_cents: usage.amountMinor + usage.taxesAmountMinor,
     taxes_amount_cents: usage.taxesAmountMinor,
     lago_invoice_id: null,
-    charges_usage: chargesOf(usage.lines).map((lines) => chargeJson(lines, currency)),
+    charges_usage: usage.charges.map((charge) => chargeJson(charge, lines.get(charge.row.id) ?? [], currency, page)),
   };
 }
 
-function chargesOf(lines: readonly RatedUsage[]): RatedUsage[][] {
-  const byCharge = new Map<string, RatedUsage[]>();
+function byKey(lines: readonly RatedUsage[], keyOf: (line: RatedUsage) => string): Map<string, RatedUsage[]> {
+  const found = new Map<string, RatedUsage[]>();
   for (const line of lines) {
-    const { id } = line.charge.row;
-    byCharge.set(id, [...(byCharge.get(id) ?? []), line]);
+    const key = keyOf(line);
+    const those = found.get(key);
+    if (those === undefined) found.set(key, [line]);
+    else those.push(line);
   }
-  return [...byCharge.values()];
+  return found;
 }
 
 // A charge without filters has one line, the rest; with filters, that rest is listed as the filter without values.
-function chargeJson(lines: RatedUsage[], currency: string) {
-  const { row, metricRow, filterRows } = (lines[0] as RatedUsage).charge;
+function chargeJson(charge: RatedCharge, lines: RatedUsage[], currency: string, page: GroupsPage | null) {
+  const { row, metricRow, filterRows } = charge;
+  const groups = groupsOf(lines);
+  const shown = page === null ? groups : groups.slice((page.page - 1) * page.perPage, page.page * page.perPage);
   return {
     ...usageJson(lines),
     amount_currency: currency,
@@ -106,12 +121,15 @@ function chargeJson(lines: RatedUsage[], currency: string) {
       aggregation_type: metricRow.aggregationType,
     },
     filters: filterRows.length === 0 ? [] : filtersJson(lines),
-    grouped_usage: groupsOf(lines).map((group) => ({
+    grouped_usage: shown.map((group) => ({
       ...usageJson(group),
       grouped_by: (group[0] as RatedUsage).groupedBy,
       filters: filterRows.length === 0 ? [] : filtersJson(group),
     })),
     presentation_breakdowns: [],
+    ...(page !== null && {
+      grouped_usage_meta: metaOf({ page: page.page, per_page: page.perPage }, groups.length),
+    }),
   };
 }
 
@@ -132,13 +150,8 @@ function filtersJson(lines: readonly RatedUsage[]) {
 
 /** The lines of each set of group values, whatever their filters; none for a charge without groups. */
 function groupsOf(lines: readonly RatedUsage[]): RatedUsage[][] {
-  const groups = new Map<string, RatedUsage[]>();
-  for (const line of lines) {
-    if (Object.keys(line.groupedBy).length === 0) continue;
-    const key = JSON.stringify(line.groupedBy);
-    groups.set(key, [...(groups.get(key) ?? []), line]);
-  }
-  return [...groups.values()];
+  const grouped = lines.filter((line) => Object.keys(line.groupedBy).length > 0);
+  return [...byKey(grouped, (line) => JSON.stringify(line.groupedBy)).values()];
 }
 
 function usageJson(lines: readonly RatedUsage[]) {

@@ -1,4 +1,4 @@
-import { loadSubscriptionPlan, type RatedPlan } from '../catalog/rated-plan.js';
+import { loadSubscriptionPlan, type RatedCharge, type RatedPlan } from '../catalog/rated-plan.js';
 import { CustomerEntity } from '../customers/customer.entity.js';
 import { billingBoundaries, type BilledSpan } from '../domain/calendar/billing-boundaries.js';
 import { instant, type Instant } from '../domain/calendar/instant.js';
@@ -22,9 +22,21 @@ export interface CurrentUsage {
   readonly to: Instant;
   readonly issuingDate: string;
   readonly plan: RatedPlan;
+  /** Those asked for, used or not. */
+  readonly charges: readonly RatedCharge[];
   readonly lines: readonly RatedUsage[];
   readonly amountMinor: number;
   readonly taxesAmountMinor: number;
+}
+
+/** What of the usage is asked for; everything that a filter leaves out is neither rated nor taxed. */
+export interface CurrentUsageRequest {
+  readonly applyTaxes: boolean;
+  readonly chargeId?: string;
+  readonly chargeCode?: string;
+  readonly billableMetricCode?: string;
+  /** Values that the groups of a price must have: `{ user: '1' }`. */
+  readonly group?: Readonly<Record<string, string>>;
 }
 
 /** What the running period would cost if it ended now: the same metering and rating as its close, without a cutoff. */
@@ -38,7 +50,7 @@ export class CurrentUsageService {
     organizationId: string,
     externalCustomerId: string,
     externalSubscriptionId: string,
-    options: { readonly applyTaxes: boolean },
+    request: CurrentUsageRequest,
   ): Promise<CurrentUsage> {
     return this.database.tenant(organizationId, async (em) => {
       const customer = await em.findOne(CustomerEntity, {
@@ -73,18 +85,34 @@ export class CurrentUsageService {
         zone: context.zone,
         periodDays: span.periodDays,
       };
-      const lines = await rateCurrentUsage(em, this.reader, plan, range);
+      const charges = plan.charges.filter((charge) => isAskedFor(charge, request));
+      const rated = await rateCurrentUsage(em, this.reader, { ...plan, charges }, range);
+      const lines = rated.filter((line) => isInGroup(line, request.group ?? {}));
       return {
         from: span.from,
         to: span.to,
         issuingDate: toIsoDate(localDate(graceEndsAt(span.to, context.zone, context.graceDays), context.zone)),
         plan,
+        charges,
         lines,
         amountMinor: sumMinor(lines.map((line) => line.amountMinor)),
-        taxesAmountMinor: options.applyTaxes ? taxesOfLines(context, plan, lines) : 0,
+        taxesAmountMinor: request.applyTaxes ? taxesOfLines(context, plan, lines) : 0,
       };
     });
   }
+}
+
+function isAskedFor({ row, metricRow }: RatedCharge, request: CurrentUsageRequest): boolean {
+  const { chargeId, chargeCode, billableMetricCode } = request;
+  return (
+    (chargeId === undefined || row.id === chargeId) &&
+    (chargeCode === undefined || row.code === chargeCode) &&
+    (billableMetricCode === undefined || metricRow.code === billableMetricCode)
+  );
+}
+
+function isInGroup({ groupedBy }: RatedUsage, group: Readonly<Record<string, string>>): boolean {
+  return Object.entries(group).every(([key, value]) => groupedBy[key] === value);
 }
 
 // As on an invoice: summed unrounded over the lines, rounded once per tax.
