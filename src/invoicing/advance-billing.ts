@@ -17,7 +17,7 @@ export interface AdvanceBilling {
 }
 
 /** As many as make the round trips cheap, and few enough that a transaction is short. */
-const EVENTS_AT_ONCE = 500;
+const EVENTS_AT_ONCE = 200;
 
 /**
  * Bills the next events that a subscription's charges paid in advance wait for, in the order in which they came: a fee for
@@ -84,10 +84,13 @@ async function storeLines(
     await em.execute('select 1 from customers where id = ? for update', [id]);
   }
   for (const line of lines) {
-    const fee = eventFeeRow(em, line);
-    if (!line.use.charge.row.invoiceable) continue;
-    const moment = await invoiceOfEvent(em, line, fee);
-    if (moment !== null) moments.push(moment);
+    if (!line.use.charge.row.invoiceable) eventFeeRow(em, line);
+    else {
+      // Each in a fork of its own: what is kept up to date at every flush is then one invoice, and not all of them.
+      const own = em.fork({ keepTransactionContext: true }) as EntityManager;
+      const moment = await invoiceOfEvent(own, line, eventFeeRow(own, line));
+      if (moment !== null) moments.push(moment);
+    }
   }
   await em.flush();
   await ledger.store(organizationId, first.now);

@@ -57,6 +57,10 @@ export class ChargeBuilder {
   /** A price for each unit, as a decimal string of the currency's major unit. */
   standard = (amount: string) => this.priced('standard', { amount });
 
+  /** Billed event by event. */
+  paidInAdvance = (fields: Fields = {}) =>
+    new ChargeBuilder(this.metric, { ...this.fields, pay_in_advance: true, ...fields });
+
   package = (amount: string, package_size: number, free_units = 0) =>
     this.priced('package', { amount, package_size, free_units });
 
