@@ -30,6 +30,8 @@ import { FeesController } from './invoicing/fees.controller.js';
 import { InvoicePreviewController } from './invoicing/invoice-preview.controller.js';
 import { InvoicePreviews } from './invoicing/invoice-preview.service.js';
 import { InvoicesController } from './invoicing/invoices.controller.js';
+import { PastUsageController } from './invoicing/past-usage.controller.js';
+import { PastUsageService } from './invoicing/past-usage.service.js';
 import { InvoiceCommands } from './invoicing/ports.js';
 import {
   AdminController,
@@ -98,6 +100,7 @@ export class ApiModule {
         FeeEstimatesController,
         CreditNotesController,
         InvoicePreviewController,
+        PastUsageController,
         TestClocksController,
       ],
       providers: [
@@ -127,6 +130,7 @@ export class ApiModule {
             services.config,
           ),
         },
+        { provide: PastUsageService, useValue: new PastUsageService(services.database) },
         { provide: TestClocks, useValue: services.testClocks },
         BillableMetricsService,
         PlanEditor,
