@@ -103,7 +103,8 @@ async function lastFeeInAdvance(em: EntityManager, subscriptionId: string): Prom
   const [fee] = await em.find(
     FeeEntity,
     { subscriptionId, feeType: 'subscription', payInAdvance: true },
-    { orderBy: { toAt: 'desc' }, limit: 1 },
+    // Two of one period end together: the later part is the one that runs.
+    { orderBy: { toAt: 'desc', fromAt: 'desc', createdAt: 'desc' }, limit: 1 },
   );
   return fee ?? null;
 }
