@@ -135,6 +135,18 @@ test('the road from a metric to a paid-for month', async () => {
     total_amount_cents: 8424,
   });
 
+  const past = (await client.customers.findAllCustomerPastUsage('acme', { external_subscription_id: 'acme-team' }))
+    .data;
+  expect(past.usage_periods).toMatchObject([{ charges_usage: [{ units: '130.0', amount_cents: 2120 }] }]);
+  const preview = (
+    await client.invoices.invoicePreview({
+      customer: { external_id: 'acme' },
+      plan_code: 'team',
+      billing_time: 'anniversary',
+    })
+  ).data;
+  expect(preview.invoice).toMatchObject({ fees_amount_cents: 4900, total_amount_cents: 5880 });
+
   const fees = (await client.fees.findAllFees({ external_subscription_id: 'acme-team', fee_type: 'charge' })).data;
   expect(fees.fees.map(({ units, amount_cents }) => [units, amount_cents])).toEqual(
     expect.arrayContaining([
