@@ -1,13 +1,16 @@
+import { Context } from '@temporalio/activity';
 import type { StepInput, StepResult, SubscriptionActivities } from '../workflows/subscription.contract.js';
 import { loadSubscriptionPlan, type RatedPlan } from '../src/catalog/rated-plan.js';
 import { instant } from '../src/domain/calendar/instant.js';
 import { periodContaining } from '../src/domain/calendar/billing-calendar.js';
-import type { DueMomentRow } from '../src/due-moments/due-moment.entity.js';
+import { CustomerEntity } from '../src/customers/customer.entity.js';
+import { DueMomentEntity, type DueMomentRow } from '../src/due-moments/due-moment.entity.js';
 import { clearDueMoment, lockDueMoment, storeDueMoment, type Waker } from '../src/due-moments/due-moments.js';
 import { billAllInAdvance, billNextInAdvance } from '../src/invoicing/advance-billing.js';
 import { type BillingContext, loadBillingContext } from '../src/invoicing/billing-context.js';
 import { BillingPeriodEntity } from '../src/invoicing/billing-period.entity.js';
 import { storedCutoff } from '../src/invoicing/cutoff.js';
+import { FeeEntity } from '../src/invoicing/fee.entity.js';
 import type { InvoiceLifecycle } from '../src/invoicing/invoice-lifecycle.js';
 import {
   billSubscription,
@@ -32,12 +35,15 @@ import {
   nextDueOf,
   trialEnd,
 } from '../src/subscriptions/lifecycle.js';
+import type { SubscriptionsService } from '../src/subscriptions/ports.js';
 import { takeOver } from '../src/subscriptions/plan-change.js';
 import { ownerOf, scheduleNext } from '../src/subscriptions/schedule.js';
+import { SubscriptionPauseEntity } from '../src/subscriptions/subscription-pause.entity.js';
 import { SubscriptionEntity, type SubscriptionRow } from '../src/subscriptions/subscription.entity.js';
 import { presentOn } from '../src/test-clocks/clock-time.js';
 import { heartbeating } from './heartbeat.js';
 import { recalculate } from './recalculation.js';
+import { refusalOf } from './subscription-command.js';
 
 export interface SubscriptionActivityDeps {
   readonly database: Database;
@@ -45,6 +51,7 @@ export interface SubscriptionActivityDeps {
   readonly barrier: CutoffBarrier;
   readonly waker: Waker;
   readonly lifecycle: InvoiceLifecycle;
+  readonly subscriptions: SubscriptionsService;
   /** How long fees wait for a sibling's close before they get an invoice of their own. */
   readonly siblingPatienceSeconds: number;
 }
@@ -68,7 +75,7 @@ type Covers = BillingStep['covers'];
  * answer, a retry or a replay changes nothing.
  */
 export function createSubscriptionActivities(deps: SubscriptionActivityDeps): SubscriptionActivities {
-  const { database, reader, barrier, waker, lifecycle } = deps;
+  const { database, reader, barrier, waker, lifecycle, subscriptions } = deps;
 
   return {
     activateSubscription: (input) => perform(input, activate),
@@ -76,6 +83,8 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
     endTrial: (input) => perform(input, endTrial),
     closePeriod: (input) => perform(input, (step) => bill(step, 'subscription_periodic', 'period')),
     billUnitsChange: (input) => perform(input, billUnitsChange),
+    pauseSubscription: (input) => perform(input, pause),
+    resumeSubscription: (input) => perform(input, resume),
     changePlan: (input) => perform(input, changePlan),
     endSubscription: (input) => perform(input, end),
 
@@ -101,6 +110,21 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
           return (await composeWhenComplete(em, context, period, subscriptionId, { alone: true })).moments;
         });
         await waker.wake(moments);
+      }),
+
+    commandSubscription: (input) =>
+      heartbeating(async () => {
+        const refused = await refusalOf(subscriptions, input, { repeated: Context.current().info.attempt > 1 });
+        return database.tenant(input.organizationId, async (em) => {
+          const subscription = await em.findOneOrFail(SubscriptionEntity, { id: input.subscriptionId });
+          const { testClockId } = await em.findOneOrFail(CustomerEntity, { id: subscription.customerId });
+          const due = await em.findOne(DueMomentEntity, { ownerKind: 'subscription', ownerId: subscription.id });
+          return {
+            refused,
+            due: due === null ? null : dueState(due),
+            face: await subscriptionFace(em, subscription.id, await presentOn(em, testClockId)),
+          };
+        });
       }),
 
     recalculateInvoice: ({ organizationId, invoiceId }) =>
@@ -194,7 +218,7 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
       wake: await unnotifiedMoments(em, input.subscriptionId, billingAt),
       result: {
         performed: false,
-        due: due === null ? null : { kind: due.kind as StepInput['due']['kind'], at: due.dueAt.toISOString() },
+        due: due === null ? null : dueState(due),
         face: await subscriptionFace(em, input.subscriptionId, billingAt),
         awaitingSiblings: waiting > 0 ? patienceFrom(billingAt) : null,
       },
@@ -271,16 +295,52 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
     return { ...billed, wake: wasPending ? await scheduleNext(em, next, plan, context) : [] };
   }
 
+  /** What is owed up to here, and what was paid for the time after it; the day itself goes with the pause. */
+  async function pause(step: Step): Promise<Billed | null> {
+    const { em, subscription, context, at } = step;
+    const group = await pauseGroup(step);
+    const billed = await bill(step, 'subscription_terminating', 'end', { group, endedByUpgrade: true });
+    await creditUnusedTime({ em, context, subscription, at, endedByUpgrade: true, mode: 'credit' });
+    // A life that goes on needs no document of nothing; late usage could still fill one that is a draft for a while.
+    const owed = await em.count(FeeEntity, { subscriptionId: subscription.id, invoiceId: null });
+    return owed === 0 && context.graceDays === 0 ? null : billed;
+  }
+
+  /** Like a start, for what is left of the period in which it happens. */
+  async function resume(step: Step): Promise<Billed | null> {
+    const { subscription, plan, at } = step;
+    const group = await pauseGroup(step);
+    const paidFor = pausedInThisPeriod(step);
+    subscription.resumedAt = at;
+    subscription.pausedAt = null;
+    subscription.resumeAt = null;
+    subscription.updatedAt = at;
+    const trialEndsAt = subscription.trialEndsAt ?? null;
+    if (trialEndsAt !== null && trialEndsAt <= at) subscription.trialEndedAt ??= trialEndsAt;
+    const fee = plan.plan.payInAdvance && (trialEndsAt === null || trialEndsAt <= at);
+    const fixedCharges = fixedChargesInAdvance(plan) && !paidFor;
+    if (!fee && !fixedCharges) return null;
+    // Fixed charges paid in advance are not given back by a pause, so they are not asked for again in their period.
+    return bill(step, 'subscription_starting', fixedCharges ? 'start' : 'trial_end', { group });
+  }
+
+  // Each pause bills for itself, even two of one instant.
+  async function pauseGroup({ em, subscription }: Step): Promise<string> {
+    return `pause/${subscription.id}/${await em.count(SubscriptionPauseEntity, { subscriptionId: subscription.id })}`;
+  }
+
   async function end(step: Step): Promise<Billed | null> {
     const { em, subscription, plan, context, at } = step;
     if (subscription.status === 'canceled') return null;
+    const paused = subscription.doneKind === 'pause';
     const closed = subscription.doneKind === 'period_end' && subscription.doneAt?.getTime() === at.getTime();
     const commanded = subscription.terminatedAt != null && !endsByItsDate(step);
     subscription.status = 'terminated';
     subscription.terminatedAt ??= at;
     subscription.updatedAt = at;
     await cancelWhatFollows(step);
-    if (subscription.startedAt == null) return null;
+    // All that was owed was billed by the pause.
+    if (subscription.startedAt == null || paused) return null;
     if (plan.plan.payInAdvance) subscription.onTerminationCreditNote ??= 'credit';
     const started = subscription.startedAt.getTime() === at.getTime();
     const billed =
@@ -330,6 +390,13 @@ function onAnyBoundary({ subscription, plan, context, at }: Step): boolean {
   return boundaryAfter(subscription, plan, context.zone)(at.getTime() - 1) === at.getTime();
 }
 
+/** Whether the period that is running is the one in which the pause began. */
+function pausedInThisPeriod({ subscription, plan, context, at }: Step): boolean {
+  const calendar = billingCalendarOf(subscription, plan.plan, context.zone);
+  const period = periodContaining(calendar, instant(at.getTime()));
+  return subscription.pausedAt != null && subscription.pausedAt.getTime() >= period.from;
+}
+
 /** Whether it ends here because its `ending_at` says so; a command may have been the first to notice. */
 function endsByItsDate({ subscription, context, at }: Step): boolean {
   return subscription.endingAt != null && endInstant(subscription.endingAt, context.zone) === at.getTime();
@@ -360,6 +427,10 @@ interface Billed {
   readonly wake?: readonly DueMomentRow[];
 }
 
+function dueState({ kind, dueAt }: DueMomentRow): StepInput['due'] {
+  return { kind: kind as StepInput['due']['kind'], at: dueAt.toISOString() };
+}
+
 interface Outcome {
   readonly result: StepResult;
   readonly wake: readonly DueMomentRow[];
@@ -378,6 +449,10 @@ function noteOf({ due }: StepInput): string {
       return `period closed ${day}`;
     case 'units_change':
       return `units changed ${day}`;
+    case 'pause':
+      return `paused ${day}`;
+    case 'resume':
+      return `resumed ${day}`;
     case 'plan_change':
       return `changed its plan ${day}`;
     case 'ending':

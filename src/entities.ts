@@ -21,6 +21,7 @@ import { ApiKeyEntity } from './organizations/api-key.entity.js';
 import { OrganizationEntity } from './organizations/organization.entity.js';
 import { TaxEntity } from './organizations/tax.entity.js';
 import { DueMomentEntity } from './due-moments/due-moment.entity.js';
+import { SubscriptionPauseEntity } from './subscriptions/subscription-pause.entity.js';
 import { SubscriptionEntity } from './subscriptions/subscription.entity.js';
 import { TestClockEntity } from './test-clocks/test-clock.entity.js';
 
@@ -41,6 +42,7 @@ export const entities: EntitySchema[] = [
   CustomerEntity,
   SubscriptionEntity,
   SubscriptionTermsEntity,
+  SubscriptionPauseEntity,
   DueMomentEntity,
   BillingPeriodEntity,
   InvoiceEntity,

@@ -6,16 +6,18 @@ import { createTestClockActivities } from '../activities/test-clock.activities.j
 import { createPaymentsService, StripeWebhooks } from './collection/index.js';
 import { entities } from './entities.js';
 import { InvoiceLifecycle } from './invoicing/invoice-lifecycle.js';
-import { CutoffBarrier, UsageReader } from './metering/index.js';
+import { CutoffBarrier, MetricDefinitions, UsageReader } from './metering/index.js';
 import { PaymentNews } from './orchestration/payment-news.js';
 import { DueMomentSweep } from './orchestration/sweep.js';
 import { TemporalWaker } from './orchestration/temporal-waker.js';
+import { SubscriptionTerms } from './catalog/subscription-terms.js';
 import type { Config } from './platform/config.js';
 import { Database } from './platform/database/database.js';
 import { createLogger, type Logger } from './platform/logging/logger.js';
 import { NatsLink } from './platform/nats/nats-link.js';
 import { createTemporalClient } from './platform/temporal/client.js';
 import { ensureNamespace } from './platform/temporal/namespace.js';
+import { SubscriptionCommands } from './subscriptions/subscription-commands.js';
 import { TestClockWalk } from './test-clocks/test-clock-walk.js';
 
 export interface RunningWorker {
@@ -53,6 +55,7 @@ export async function startWorker(config: Config): Promise<RunningWorker> {
     activities: {
       ...createSubscriptionActivities({
         ...{ database, reader, barrier, waker, lifecycle },
+        subscriptions: new SubscriptionCommands(database, waker, new SubscriptionTerms(new MetricDefinitions())),
         siblingPatienceSeconds: config.siblingPatienceSeconds,
       }),
       ...createInvoiceActivities({ database, lifecycle, payments }),

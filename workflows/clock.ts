@@ -22,19 +22,20 @@ export class BillingClock {
   }
 
   /**
-   * Returns when `at` is reached or `woken` holds, whichever comes first; at the latest at the wall's `patience` (epoch
-   * milliseconds), where one is given.
+   * Returns when `at` is reached (null: never) or `woken` holds, whichever comes first; at the latest at the wall's `patience`
+   * (epoch milliseconds), where one is given.
    */
-  async until(at: string, woken: () => boolean, summary: string, patience?: number): Promise<void> {
+  async until(at: string | null, woken: () => boolean, summary: string, patience?: number): Promise<void> {
     const patienceMs = patience === undefined ? Infinity : patience - Date.now();
     if (this.state.kind === 'test') {
-      const ready = () => woken() || this.reached(at);
+      const ready = () => woken() || (at !== null && this.reached(at));
       if (patienceMs === Infinity) await condition(ready);
       else if (patienceMs > 0) await condition(ready, patienceMs, { summary: 'Patience with a sibling subscription' });
       return;
     }
-    const wait = Math.min(this.actingAt(at) - Date.now(), patienceMs);
-    if (wait > 0) await condition(woken, wait, { summary });
+    const wait = Math.min(at === null ? Infinity : this.actingAt(at) - Date.now(), patienceMs);
+    if (wait === Infinity) await condition(woken);
+    else if (wait > 0) await condition(woken, wait, { summary });
   }
 
   /** Whether an instant of the wall has passed, for a test clock too: patience with others is not billing time. */

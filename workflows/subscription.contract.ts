@@ -27,11 +27,13 @@ export interface SubscriptionFace {
   customerId: string;
   customerName: string;
   planCode: string;
-  state: 'pending' | 'trial' | 'active' | 'terminated' | 'canceled';
+  state: 'pending' | 'trial' | 'active' | 'paused' | 'terminated' | 'canceled';
   currency: string;
   timezone: string;
   period: { from: string; to: string } | null;
   trialEndsAt: string | null;
+  /** Absent in states that were written before subscriptions could pause. */
+  pausedAt?: string | null;
   lastInvoice: InvoiceLine | null;
   note: string;
 }
@@ -67,12 +69,54 @@ export interface AdvanceResult {
   face: SubscriptionFace;
 }
 
+/** What support can ask of a subscription, beside the API; instants are ISO 8601. */
+export type SubscriptionCommand =
+  | { kind: 'pause'; resumeAt?: string | undefined }
+  | { kind: 'resume'; resumeAt?: string | undefined }
+  | { kind: 'extendTrial'; trialEndsAt: string }
+  | ({ kind: 'terminate' } & TerminateRequest);
+
+export interface PauseRequest {
+  resumeAt?: string;
+}
+
+export interface TrialRequest {
+  trialEndsAt: string;
+}
+
+export interface TerminateRequest {
+  onTerminationCreditNote?: 'credit' | 'skip' | 'refund' | 'offset';
+  onTerminationInvoice?: 'generate' | 'skip';
+}
+
+export interface CommandInput {
+  organizationId: string;
+  subscriptionId: string;
+  externalId: string;
+  command: SubscriptionCommand;
+}
+
+/** What a command led to, or why it was refused. */
+export interface CommandResult {
+  refused: string | null;
+  due: DueMomentState | null;
+  face: SubscriptionFace;
+}
+
+/** The answer to a person. */
+export interface CommandAnswer {
+  state: SubscriptionFace['state'];
+  next: string;
+}
+
 export interface SubscriptionActivities {
   activateSubscription(input: StepInput): Promise<StepResult>;
   billStart(input: StepInput): Promise<StepResult>;
   endTrial(input: StepInput): Promise<StepResult>;
   closePeriod(input: StepInput): Promise<StepResult>;
   billUnitsChange(input: StepInput): Promise<StepResult>;
+  pauseSubscription(input: StepInput): Promise<StepResult>;
+  resumeSubscription(input: StepInput): Promise<StepResult>;
   changePlan(input: StepInput): Promise<StepResult>;
   endSubscription(input: StepInput): Promise<StepResult>;
   billUsageInAdvance(input: {
@@ -81,6 +125,7 @@ export interface SubscriptionActivities {
     externalId: string;
   }): Promise<AdvanceResult>;
   invoiceWithoutSiblings(input: { organizationId: string; subscriptionId: string; billingAt: string }): Promise<void>;
+  commandSubscription(input: CommandInput): Promise<CommandResult>;
   recalculateInvoice(input: { organizationId: string; invoiceId: string }): Promise<RecalculationResult>;
 }
 

@@ -9,12 +9,13 @@ export function subscriptionDossier(state: SubscriptionState): string {
     '',
     `**${face.state}**${face.note === '' ? '' : ` - ${face.note}`}`,
     '',
-    `- next: ${due === null ? 'nothing, this subscription has ended' : `${dueWords[due.kind]} at ${minute(due.at)} UTC`}`,
+    `- next: ${due === null ? nothing(face.state) : `${dueWords[due.kind]} at ${minute(due.at)} UTC`}`,
   ];
   if (face.period !== null) {
     lines.push(`- period: ${minute(face.period.from)} to ${minute(face.period.to)} UTC (${face.timezone})`);
   }
   if (face.state === 'trial' && face.trialEndsAt !== null) lines.push(`- trial until ${minute(face.trialEndsAt)} UTC`);
+  if (face.state === 'paused' && face.pausedAt != null) lines.push(`- paused since ${minute(face.pausedAt)} UTC`);
   if (face.lastInvoice !== null) {
     const { number, status, total, lines: count } = face.lastInvoice;
     lines.push(`- last invoice: \`${number}\` ${status}, ${total}, ${lineCount(count)}`);
@@ -27,7 +28,10 @@ export function subscriptionDossier(state: SubscriptionState): string {
       ? `- on test clock \`${clock.id}\`, its time ${minute(new Date(clock.nowMs).toISOString())} UTC`
       : '- on the wall clock',
   );
-  lines.push('', 'Support can: `recalculateInvoice` (update). Termination and changes: by the API.');
+  lines.push(
+    '',
+    'Support can (updates): `recalculateInvoice`, `pause`, `resume`, `extendTrial`, `terminate`. Changes of plan: by the API.',
+  );
   return lines.join('\n');
 }
 
@@ -37,6 +41,12 @@ const dueWords = {
   trial_end: 'end of the trial',
   period_end: 'close of the period',
   units_change: 'billing of added units',
+  pause: 'pause',
+  resume: 'resumption',
   plan_change: 'change of the plan',
   ending: 'end of the subscription',
 } as const;
+
+function nothing(state: SubscriptionState['face']['state']): string {
+  return state === 'paused' ? 'nothing until it is told to resume' : 'nothing, this subscription has ended';
+}

@@ -1,7 +1,6 @@
 import {
   allHandlersFinished,
   condition,
-  currentUpdateInfo,
   defineSignal,
   defineUpdate,
   makeContinueAsNewFunc,
@@ -13,24 +12,37 @@ import {
 } from '@temporalio/workflow';
 import { ApplicationFailure } from '@temporalio/common';
 import { BillingClock } from './clock.js';
+import { Inbox } from './inbox.js';
 import { searchAttributeChanges, searchAttributePairs } from './search-attributes.js';
 import { subscriptionSearchAttributes } from './subscription.attributes.js';
+import { assertPause, assertResume, assertTermination, assertTrial } from './subscription.commands.js';
 import { subscriptionDossier } from './subscription.dossier.js';
 import {
+  type CommandAnswer,
   type DueMomentState,
+  type PauseRequest,
   type RecalculateRequest,
   type RecalculationResult,
   signals,
   type StepInput,
   type StepResult,
   type SubscriptionActivities,
+  type SubscriptionCommand,
   type SubscriptionState,
+  type TerminateRequest,
+  type TrialRequest,
 } from './subscription.contract.js';
 
 export const clockAdvanced = defineSignal<[{ now: string }]>(signals.clockAdvanced);
 export const dueMomentChanged = defineSignal<[{ due: DueMomentState | null }]>(signals.dueMomentChanged);
 export const usageInAdvance = defineSignal(signals.usageInAdvance);
 export const recalculateInvoice = defineUpdate<RecalculationResult, [RecalculateRequest]>('recalculateInvoice');
+export const pause = defineUpdate<CommandAnswer, [PauseRequest]>('pause');
+export const resume = defineUpdate<CommandAnswer, [PauseRequest]>('resume');
+export const extendTrial = defineUpdate<CommandAnswer, [TrialRequest]>('extendTrial');
+export const terminate = defineUpdate<CommandAnswer, [TerminateRequest]>('terminate');
+
+type RecalculationRequest = RecalculateRequest & { kind: 'recalculate' };
 
 const activities = proxyActivities<SubscriptionActivities>({
   startToCloseTimeout: '5 minutes',
@@ -52,8 +64,7 @@ const activities = proxyActivities<SubscriptionActivities>({
 export async function subscription(input: SubscriptionState): Promise<void> {
   const state: SubscriptionState = structuredCopy(input);
   const clock = new BillingClock(state.clock);
-  const requests: { id: string; request: RecalculateRequest }[] = [];
-  const answers = new Map<string, RecalculationResult | ApplicationFailure>();
+  const inbox = new Inbox<RecalculationRequest | SubscriptionCommand>();
   let dueChanged = false;
   let usageWaits = false;
 
@@ -75,53 +86,58 @@ export async function subscription(input: SubscriptionState): Promise<void> {
     },
     { description: 'Usage of a charge paid in advance was stored and waits to be billed. Sent by the consumer.' },
   );
-  setHandler(
-    recalculateInvoice,
-    async (request) => {
-      const id = currentUpdateInfo()?.id ?? '';
-      requests.push({ id, request });
-      await condition(() => answers.has(id));
-      const answer = answers.get(id) as RecalculationResult | ApplicationFailure;
-      answers.delete(id);
-      if (answer instanceof ApplicationFailure) throw answer;
-      return answer;
-    },
-    {
-      validator: (request) => assertRecalculation(request, state),
-      description:
-        'Support: recalculate an invoice of this subscription with all usage received so far. A draft is refreshed; an ' +
-        'issued invoice is not touched, the answer shows what would differ. Argument {"invoiceId": "..."}; without it the last one.',
-    },
-  );
+  setHandler(recalculateInvoice, (request) => inbox.ask({ kind: 'recalculate', ...request }), {
+    validator: (request) => assertRecalculation(request, state),
+    description:
+      'Support: recalculate an invoice of this subscription with all usage received so far. A draft is refreshed; an ' +
+      'issued invoice is not touched, the answer shows what would differ. Argument {"invoiceId": "..."}; without it the last one.',
+  });
+  setHandler(pause, (request) => inbox.ask({ kind: 'pause', ...request }), {
+    validator: (request) => assertPause(request, state, clock.now()),
+    description:
+      'Support: the subscription stands still from now on. What is owed is billed, what was paid in advance is credited. ' +
+      'Argument {} or {"resumeAt": "2024-03-01T00:00:00Z"}.',
+  });
+  setHandler(resume, (request) => inbox.ask({ kind: 'resume', ...request }), {
+    validator: (request) => assertResume(request, state, clock.now()),
+    description: 'Support: a paused subscription goes on now. Argument {}, or {"resumeAt": "..."} for later.',
+  });
+  setHandler(extendTrial, (request) => inbox.ask({ kind: 'extendTrial', ...request }), {
+    validator: (request) => assertTrial(request, state),
+    description: 'Support: a running trial ends later. Argument {"trialEndsAt": "2024-03-01T00:00:00Z"}.',
+  });
+  setHandler(terminate, (request) => inbox.ask({ kind: 'terminate', ...request }), {
+    validator: (request) => assertTermination(request, state),
+    description:
+      'Support: the subscription ends now, with its last invoice. Argument {} or ' +
+      '{"onTerminationCreditNote": "credit|skip|refund|offset", "onTerminationInvoice": "generate|skip"}.',
+  });
   const show = () => setCurrentDetails(subscriptionDossier(state));
   show();
 
   let periodDone = false;
-  while (state.due !== null && !periodDone) {
+  while (goesOn(state) && !periodDone) {
     const due = state.due;
     dueChanged = false;
-    await clock.until(
-      due.at,
-      () => dueChanged || usageWaits || requests.length > 0,
-      waitSummary(state),
-      patienceOf(state),
-    );
-    await answerRequests();
+    const woken = () => dueChanged || usageWaits || !inbox.isEmpty;
+    // Paused until somebody says otherwise, nothing is due, and there is no timer.
+    await clock.until(due?.at ?? null, woken, waitSummary(state), patienceOf(state));
+    await inbox.answerAll(answer);
     await billUsage();
     if (dueChanged) continue;
     if (state.awaitingSiblings !== null && clock.wallPassed(state.awaitingSiblings.until)) await invoiceAlone(state);
-    if (clock.reached(due.at)) periodDone = await perform(due);
+    if (due !== null && clock.reached(due.at)) periodDone = await perform(due);
     // Thousands of events billed one by one are a long history for one period.
     else if (workflowInfo().continueAsNewSuggested) break;
   }
   // No await between the last check and the end: input that arrives in between fails this task and is seen by its retry.
   for (;;) {
-    await answerRequests();
+    await inbox.answerAll(answer);
     await billUsage();
-    if (requests.length === 0 && !usageWaits && allHandlersFinished()) break;
-    await condition(() => requests.length > 0 || usageWaits || allHandlersFinished());
+    if (inbox.isEmpty && !usageWaits && allHandlersFinished()) break;
+    await condition(() => !inbox.isEmpty || usageWaits || allHandlersFinished());
   }
-  if (state.due !== null) {
+  if (goesOn(state)) {
     await makeContinueAsNewFunc<typeof subscription>({
       memo: memoOf(state),
       typedSearchAttributes: searchAttributePairs(subscriptionSearchAttributes(state)),
@@ -155,25 +171,44 @@ export async function subscription(input: SubscriptionState): Promise<void> {
     show();
   }
 
-  async function answerRequests(): Promise<void> {
-    for (const { id, request } of requests.splice(0)) {
-      const invoiceId = request.invoiceId ?? state.face.lastInvoice?.invoiceId ?? '';
-      const input = { organizationId: state.organizationId, invoiceId };
-      try {
-        const result = await activities.recalculateInvoice.executeWithOptions(
-          { summary: `Recalculate invoice ${invoiceId} for support`, retry: { maximumAttempts: 5 } },
-          [input],
-        );
-        answers.set(id, result);
-      } catch (cause) {
-        answers.set(
-          id,
-          ApplicationFailure.create({ message: `invoice ${invoiceId}: ${reason(cause)}`, nonRetryable: true }),
-        );
-      }
-      show();
+  async function answer(request: RecalculationRequest | SubscriptionCommand): Promise<unknown> {
+    const answered = request.kind === 'recalculate' ? await recalculated(request) : await commanded(request);
+    show();
+    return answered;
+  }
+
+  async function recalculated(request: RecalculateRequest): Promise<RecalculationResult> {
+    const invoiceId = request.invoiceId ?? state.face.lastInvoice?.invoiceId ?? '';
+    try {
+      return await activities.recalculateInvoice.executeWithOptions(
+        { summary: `Recalculate invoice ${invoiceId} for support`, retry: { maximumAttempts: 5 } },
+        [{ organizationId: state.organizationId, invoiceId }],
+      );
+    } catch (cause) {
+      throw ApplicationFailure.create({ message: `invoice ${invoiceId}: ${reason(cause)}`, nonRetryable: true });
     }
   }
+
+  // The record decides; what it leads to is a due moment like any other, performed by the loop.
+  async function commanded(command: SubscriptionCommand): Promise<CommandAnswer> {
+    const { organizationId, subscriptionId, externalId } = state;
+    const result = await activities.commandSubscription.executeWithOptions(
+      { summary: `Support: ${command.kind}`, retry: { maximumAttempts: 5 } },
+      [{ organizationId, subscriptionId, externalId, command }],
+    );
+    if (result.refused !== null) throw ApplicationFailure.create({ message: result.refused, nonRetryable: true });
+    state.due = result.due;
+    const changed = state.face.state !== result.face.state;
+    state.face = result.face;
+    dueChanged = true;
+    if (changed) upsertSearchAttributes(searchAttributeChanges(subscriptionSearchAttributes(state)));
+    return { state: result.face.state, next: waitSummary(state) };
+  }
+}
+
+// Paused until somebody says otherwise, it has nothing due and is still there to be told.
+function goesOn({ due, face }: SubscriptionState): boolean {
+  return due !== null || face.state === 'paused';
 }
 
 function step(state: SubscriptionState, due: DueMomentState): Promise<StepResult> {
@@ -191,6 +226,10 @@ function step(state: SubscriptionState, due: DueMomentState): Promise<StepResult
       return activities.closePeriod.executeWithOptions({ summary: `Close ${periodLabel(state)}: ${who}` }, [input]);
     case 'units_change':
       return activities.billUnitsChange.executeWithOptions({ summary: `Bill added units: ${who}` }, [input]);
+    case 'pause':
+      return activities.pauseSubscription.executeWithOptions({ summary: `Bill up to the pause: ${who}` }, [input]);
+    case 'resume':
+      return activities.resumeSubscription.executeWithOptions({ summary: `Go on after the pause: ${who}` }, [input]);
     case 'plan_change':
       return activities.changePlan.executeWithOptions({ summary: `Change the plan: ${who}` }, [input]);
     case 'ending':
@@ -219,7 +258,8 @@ function patienceOf(state: SubscriptionState): number | undefined {
 }
 
 function waitSummary(state: SubscriptionState): string {
-  const due = state.due as DueMomentState;
+  const { due } = state;
+  if (due === null) return 'Paused until it is told to resume';
   const at = `${due.at.slice(0, 19).replace('T', ' ')} UTC`;
   switch (due.kind) {
     case 'activation':
@@ -232,6 +272,10 @@ function waitSummary(state: SubscriptionState): string {
       return `Period ${periodLabel(state)} ends ${at}`;
     case 'units_change':
       return `Units changed ${at}`;
+    case 'pause':
+      return `Pauses ${at}`;
+    case 'resume':
+      return `Paused until ${at}`;
     case 'plan_change':
       return `Another plan from ${at}`;
     case 'ending':

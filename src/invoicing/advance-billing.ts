@@ -4,6 +4,7 @@ import type { DueMomentRow } from '../due-moments/due-moment.entity.js';
 import { plainArray } from '../metering/array-literal.js';
 import { lockAdvanceBilling } from '../metering/index.js';
 import type { EntityManager } from '../platform/database/database.js';
+import { SubscriptionPauseEntity } from '../subscriptions/subscription-pause.entity.js';
 import { type AdvanceEventRow, AdvanceRating, type RatedEvents, type SubscriptionKey } from './advance-rating.js';
 import { eventFeeRow } from './event-fee.js';
 import { invoiceOfEvent } from './event-invoice.js';
@@ -25,7 +26,7 @@ const EVENTS_AT_ONCE = 200;
  * the same transaction, so each is billed once, whoever asks and however often.
  *
  * An event belongs to the subscription that lived at its time and to the period that its time lies in, however late it
- * comes; one outside of every life is ignored (lago-api.md 2.2).
+ * comes; one outside of every life is ignored (lago-api.md 2.2), and so is one in a pause.
  */
 export async function billNextInAdvance(em: EntityManager, key: SubscriptionKey): Promise<AdvanceBilling> {
   const { organizationId, externalSubscriptionId } = key;
@@ -36,7 +37,7 @@ export async function billNextInAdvance(em: EntityManager, key: SubscriptionKey)
   );
   if (waiting === undefined) return { fees: 0, moments: [], pending: false };
   const events = await nextEvents(em, key);
-  const lines = await new AdvanceRating(em, key).rate(events);
+  const lines = await new AdvanceRating(em, key).rate(await outsidePauses(em, key, events));
   const billed = await storeLines(em, organizationId, lines);
   const last = events.at(-1)?.sequence ?? 0;
   await em.execute(
@@ -117,6 +118,18 @@ export async function nextEvents(em: EntityManager, key: SubscriptionKey): Promi
     const event = byId.get(id);
     return event === undefined ? [] : [eventOf(event, Number(sequence))];
   });
+}
+
+async function outsidePauses(
+  em: EntityManager,
+  { organizationId, externalSubscriptionId }: SubscriptionKey,
+  events: readonly AdvanceEventRow[],
+): Promise<AdvanceEventRow[]> {
+  if (events.length === 0) return [];
+  const pauses = await em.find(SubscriptionPauseEntity, { organizationId, externalSubscriptionId });
+  const paused = (at: number) =>
+    pauses.some(({ fromAt, untilAt }) => fromAt.getTime() <= at && (untilAt == null || at < untilAt.getTime()));
+  return events.filter(({ at }) => !paused(at));
 }
 
 interface EventRow {

@@ -9,9 +9,12 @@ import type { BillingPeriodRow } from './billing-period.entity.js';
 /**
  * The plan as one billing period bills it. At an upgrade the recurring usage of a metric that the new plan prices too is
  * left to the new plan; what it has no price for, the old one bills. Usage that is weighted by time both bill for their days.
+ * At a pause what is not weighted by time is left to the first close after it.
  */
 export async function billedPlan(em: EntityManager, plan: RatedPlan, period: BillingPeriodRow): Promise<RatedPlan> {
-  if (!period.endedByUpgrade || !plan.charges.some(({ charge }) => charge.metric.recurring)) return plan;
+  if (!period.endedByUpgrade) return plan;
+  if (period.billingGroup.startsWith('pause/')) return upToPause(plan);
+  if (!plan.charges.some(({ charge }) => charge.metric.recurring)) return plan;
   const subscription = await em.findOneOrFail(SubscriptionEntity, { id: period.subscriptionId });
   const next = await successorOf(em, subscription);
   invariant(next, 'an upgrade leads to a subscription');
@@ -20,6 +23,15 @@ export async function billedPlan(em: EntityManager, plan: RatedPlan, period: Bil
     ({ charge }) => !charge.metric.recurring || charge.prorated || !kept.has(charge.metric.id),
   );
   return { ...plan, charges };
+}
+
+// What a pause interrupts goes on after it; only what is weighted by days is owed for the days before.
+function upToPause(plan: RatedPlan): RatedPlan {
+  return {
+    ...plan,
+    charges: plan.charges.filter(({ charge }) => !charge.metric.recurring || charge.prorated),
+    fixedCharges: plan.fixedCharges.filter(({ fixedCharge }) => fixedCharge.payInAdvance || fixedCharge.prorated),
+  };
 }
 
 /** The end of the usage that a period bills: the instant of an upgrade belongs to the new plan. */

@@ -12,7 +12,7 @@ import {
   type StepSpans,
   stepSpans,
 } from '../domain/calendar/step-spans.js';
-import { billingCalendarOf } from '../subscriptions/lifecycle.js';
+import { billedFrom, billingCalendarOf } from '../subscriptions/lifecycle.js';
 import type { SubscriptionRow } from '../subscriptions/subscription.entity.js';
 
 /** A billed span as it is stored: half-open, with the days of the full period. */
@@ -48,7 +48,8 @@ export function stepSituation(input: {
   readonly before: EarlierStep | null;
 }): StepSituation {
   const { kind, subscription, plan, zone, billingAt, before } = input;
-  invariant(subscription.startedAt, 'what has not started is not billed');
+  const begun = billedFrom(subscription);
+  invariant(begun, 'what has not started is not billed');
   return {
     ...billingCalendarOf(subscription, plan.plan, zone),
     kind,
@@ -59,7 +60,7 @@ export function stepSituation(input: {
     },
     payInAdvance: plan.plan.payInAdvance,
     billingAt: instant(billingAt.getTime()),
-    startedAt: instant(subscription.startedAt.getTime()),
+    startedAt: instant(begun.getTime()),
     billChargesMonthly: plan.plan.billChargesMonthly,
     billFixedChargesMonthly: plan.plan.billFixedChargesMonthly ?? false,
     trialEndsAt: subscription.trialEndsAt == null ? null : instant(subscription.trialEndsAt.getTime()),

@@ -11,7 +11,7 @@ import { ZERO } from '../domain/money/decimal.js';
 import type { UsageReader } from '../metering/index.js';
 import type { Database } from '../platform/database/database.js';
 import { methodNotAllowed, notFound } from '../platform/http/errors.js';
-import { billingCalendarOf } from '../subscriptions/lifecycle.js';
+import { billedFrom, billingCalendarOf } from '../subscriptions/lifecycle.js';
 import { SubscriptionEntity } from '../subscriptions/subscription.entity.js';
 import { presentOn } from '../test-clocks/clock-time.js';
 import { type BillingContext, loadBillingContext, taxesOf } from './billing-context.js';
@@ -72,7 +72,7 @@ export class CurrentUsageService {
       const span = billingBoundaries({
         ...billingCalendarOf(subscription, plan.row, context.zone),
         payInAdvance: plan.plan.payInAdvance,
-        startedAt: instant(subscription.startedAt.getTime()),
+        startedAt: instant((billedFrom(subscription) ?? now).valueOf()),
         billingAt: now,
         currentUsage: true,
         billChargesMonthly: plan.plan.billChargesMonthly,

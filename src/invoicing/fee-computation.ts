@@ -2,6 +2,7 @@ import type { RatedPlan } from '../catalog/rated-plan.js';
 import { isNegligible, planFee } from '../domain/invoicing/fee.js';
 import { instant } from '../domain/calendar/instant.js';
 import { subscriptionFee } from '../domain/proration/subscription-fee.js';
+import { billedPlan } from './billed-charges.js';
 import { taxesOf } from './billing-context.js';
 import type { BillingPeriodRow } from './billing-period.entity.js';
 import { feeSpan } from './billing-spans.js';
@@ -23,9 +24,10 @@ export type { FeeComputation } from './fee-line.js';
  * Example: plan 5,000 for 21 of 28 days and 121 calls in packages of 10 at 1.00 -> 3,750 and 1,300.
  */
 export async function computeFees(
-  computation: FeeComputation,
+  whole: FeeComputation,
   { standalone }: { readonly standalone: boolean } = { standalone: false },
 ): Promise<FeeRow[]> {
+  const computation = { ...whole, plan: await billedPlan(whole.em, whole.plan, whole.period) };
   const usage = await usageLines(computation);
   const renewals = await renewalLines(computation);
   const fixedCharges = await fixedChargeLines(computation);

@@ -99,14 +99,17 @@ export async function renewCredits(
   }
 }
 
+// What a pause has credited is done with: the fee of its resumption ends where that one did.
 async function lastFeeInAdvance(em: EntityManager, subscriptionId: string): Promise<FeeRow | null> {
-  const [fee] = await em.find(
-    FeeEntity,
-    { subscriptionId, feeType: 'subscription', payInAdvance: true },
-    // Two of one period end together: the later part is the one that runs.
-    { orderBy: { toAt: 'desc', fromAt: 'desc', createdAt: 'desc' }, limit: 1 },
+  const [row] = await em.execute<{ id: string }[]>(
+    `select f.id from fees f
+      where f.subscription_id = ? and f.fee_type = 'subscription' and f.pay_in_advance
+        and not exists (select from credit_note_items i join credit_notes n on n.id = i.credit_note_id
+                         where i.fee_id = f.id and n.subscription_id = f.subscription_id)
+      order by f.to_at desc, f.from_at desc, f.created_at desc limit 1`,
+    [subscriptionId],
   );
-  return fee ?? null;
+  return row === undefined ? null : em.findOne(FeeEntity, { id: row.id });
 }
 
 async function invoiceOf({ em, context, subscription }: UnusedTime, fee: FeeRow): Promise<InvoiceRow> {

@@ -3,7 +3,7 @@ import { sumMinor } from '../domain/money/money.js';
 import { billedDays } from '../domain/proration/day-count.js';
 import { spendingMinimumTrueUp } from '../domain/proration/true-up.js';
 import type { RatedCharge } from '../catalog/rated-plan.js';
-import { billedPlan, usageEnd } from './billed-charges.js';
+import { usageEnd } from './billed-charges.js';
 import { taxesOf } from './billing-context.js';
 import { feeSpan, type FeeSpan } from './billing-spans.js';
 import { chargeItem, chargePrice } from './charge-item.js';
@@ -15,11 +15,10 @@ import { type FeeComputation, feeLine, type FeeLine } from './fee-line.js';
  * (lago-api.md 2.4).
  */
 export async function usageLines(computation: FeeComputation): Promise<FeeLine[]> {
-  const { em, reader, period } = computation;
+  const { em, reader, plan, period } = computation;
   if (period.spans?.charges === undefined) return [];
   const span = feeSpan(period.spans.charges);
   const to = usageEnd(span, period);
-  const plan = await billedPlan(em, computation.plan, period);
   if (to <= span.from || plan.charges.length === 0) return [];
   const rated = await rateUsage(em, reader, plan, {
     organizationId: period.organizationId,

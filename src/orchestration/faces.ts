@@ -12,7 +12,7 @@ import { dueMinor } from '../invoicing/amount-due.js';
 import { formatMinor } from '../invoicing/money-text.js';
 import { OrganizationEntity } from '../organizations/organization.entity.js';
 import type { EntityManager } from '../platform/database/database.js';
-import { billingCalendarOf } from '../subscriptions/lifecycle.js';
+import { billedFrom, billingCalendarOf, isPaused } from '../subscriptions/lifecycle.js';
 import { SubscriptionEntity, type SubscriptionRow } from '../subscriptions/subscription.entity.js';
 
 /** What a person sees of a subscription in the Temporal UI, as of a nominal instant. */
@@ -35,6 +35,7 @@ export async function subscriptionFace(
     timezone,
     period: currentPeriod(subscription, plan, timezone, asOf),
     trialEndsAt: subscription.trialEndsAt?.toISOString() ?? null,
+    pausedAt: subscription.pausedAt?.toISOString() ?? null,
     lastInvoice: await lastInvoice(em, subscription.id),
     note,
   };
@@ -72,6 +73,7 @@ export function nameOf(customer: CustomerRow): string {
 }
 
 function stateOf(subscription: SubscriptionRow, asOf: Date): SubscriptionFace['state'] {
+  if (isPaused(subscription, asOf)) return 'paused';
   const inTrial = subscription.trialEndsAt != null && subscription.trialEndsAt > asOf;
   return subscription.status === 'active' && inTrial ? 'trial' : subscription.status;
 }
@@ -82,9 +84,10 @@ function currentPeriod(
   zone: string,
   asOf: Date,
 ): SubscriptionFace['period'] {
-  if (subscription.status !== 'active' || subscription.startedAt == null) return null;
+  const begun = billedFrom(subscription);
+  if (subscription.status !== 'active' || begun === null) return null;
   const period = periodContaining(billingCalendarOf(subscription, plan, zone), instant(asOf.getTime()));
-  const from = Math.max(period.from, subscription.startedAt.getTime());
+  const from = Math.max(period.from, begun.getTime());
   return { from: new Date(from).toISOString(), to: new Date(period.to).toISOString() };
 }
 

@@ -82,6 +82,16 @@ export function nextPeriodStart(
   return new Date(nextBoundaryAfter(billingCalendarOf(subscription, plan, zone), instant(now.getTime())));
 }
 
+/** Where what is billed of a subscription begins: with its start, or after its last pause. */
+export function billedFrom({ startedAt, resumedAt }: Pick<SubscriptionRow, 'startedAt' | 'resumedAt'>): Date | null {
+  return resumedAt ?? startedAt ?? null;
+}
+
+/** Whether it stands still at this instant, also before the step of the pause or after that of the resumption is done. */
+export function isPaused({ status, pausedAt, resumeAt }: SubscriptionRow, now: Date): boolean {
+  return status === 'active' && pausedAt != null && pausedAt <= now && (resumeAt == null || resumeAt > now);
+}
+
 /** First start among the subscriptions that bore this external id: a trial is given once. */
 export function firstStart(former: readonly SubscriptionRow[]): Date | null {
   const starts = former.flatMap((one) => (one.startedAt == null ? [] : [one.startedAt.getTime()]));
@@ -113,6 +123,11 @@ function factsOf(subscription: SubscriptionRow, rated: RatedPlan, zone: TimeZone
       subscription.nextPlanAt == null
         ? null
         : { at: subscription.nextPlanAt.getTime(), atOnce: subscription.nextPlanAtOnce },
+    pause:
+      subscription.pausedAt == null
+        ? null
+        : { at: subscription.pausedAt.getTime(), resumesAt: subscription.resumeAt?.getTime() ?? null },
+    resumedAt: subscription.resumedAt?.getTime() ?? null,
     payInAdvance: rated.plan.payInAdvance,
     fixedChargesInAdvance: fixedChargesInAdvance(rated),
     unitsChangedAt: oldestUnitsChange(subscription),

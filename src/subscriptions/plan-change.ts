@@ -4,8 +4,8 @@ import { SubscriptionTermsEntity } from '../catalog/subscription-terms.entity.js
 import { isUpgrade } from '../domain/catalog/plan.js';
 import type { DueMomentRow } from '../due-moments/due-moment.entity.js';
 import type { EntityManager } from '../platform/database/database.js';
-import { validationFailed } from '../platform/http/errors.js';
-import { endInstant, firstStart, nextPeriodStart, trialEnd } from './lifecycle.js';
+import { methodNotAllowed, validationFailed } from '../platform/http/errors.js';
+import { endInstant, firstStart, isPaused, nextPeriodStart, trialEnd } from './lifecycle.js';
 import { type Life, successorOf } from './life.js';
 import type { CreateSubscription } from './ports.js';
 import { type Household, scheduleNext } from './schedule.js';
@@ -44,6 +44,7 @@ export async function changePlan(
   const { plan, hasTerms } = asked;
   const planId = plan.row.id;
   if (current.planId === planId && !hasTerms) return { id: current.id, due: [] };
+  if (isPaused(current, household.now)) throw methodNotAllowed('subscription_is_paused');
   if (current.status === 'pending') return inPlace(em, current, asked, input, household);
   // Asked for twice, a change that waits already goes on waiting.
   if (life.pending?.planId === planId && input.endingAt === undefined && !hasTerms) return { id: current.id, due: [] };
@@ -83,14 +84,14 @@ async function atOnce(
   input: CreateSubscription,
   household: Household,
 ): Promise<Commanded> {
-  const at = takeOverInstant(current, household.now);
+  const at = commandInstant(current, household.now);
   const endingAt = endOfSuccessor(input, current, at, household.zone);
   end(current, at, household.now);
   current.nextPlanAt = at;
   current.nextPlanAtOnce = true;
   await em.flush();
   const next = successor(em, life, current, asked.plan, { ...input, endingAt }, household);
-  begin(next, asked.plan, life.all, at, household.now);
+  begin(next, asked.plan, life.all, { at, now: household.now, granted: grantedTrial(current, old, life.all) });
   await em.flush();
   await asked.store(em, next.id);
   const due = await scheduleNext(em, current, old, household);
@@ -142,7 +143,8 @@ export async function takeOver(em: EntityManager, old: SubscriptionRow, at: Date
   await em.flush();
   if (next.status === 'pending') {
     const all = await em.find(SubscriptionEntity, { organizationId: old.organizationId, externalId: old.externalId });
-    begin(next, await loadSubscriptionPlan(em, next), all, at, now);
+    const granted = grantedTrial(old, await loadSubscriptionPlan(em, old), all);
+    begin(next, await loadSubscriptionPlan(em, next), all, { at, now, granted });
     await em.flush();
   }
   return next;
@@ -154,11 +156,24 @@ function end(subscription: SubscriptionRow, at: Date, now: Date): void {
   subscription.updatedAt = now;
 }
 
-function begin(next: SubscriptionRow, plan: RatedPlan, all: readonly SubscriptionRow[], at: Date, now: Date): void {
+function begin(
+  next: SubscriptionRow,
+  plan: RatedPlan,
+  all: readonly SubscriptionRow[],
+  { at, now, granted }: { at: Date; now: Date; granted: Date | null },
+): void {
+  const trial = trialEnd(firstStart(all) ?? at, plan.plan.trialDays);
   next.status = 'active';
   next.startedAt = at;
-  next.trialEndsAt = trialEnd(firstStart(all) ?? at, plan.plan.trialDays);
+  next.trialEndsAt = granted === null || (trial !== null && trial > granted) ? trial : granted;
   next.updatedAt = now;
+}
+
+// A trial that was extended goes on with the next plan; one by the old plan's own terms does not.
+function grantedTrial(old: SubscriptionRow, { plan }: RatedPlan, all: readonly SubscriptionRow[]): Date | null {
+  if (old.trialEndsAt == null || old.startedAt == null) return null;
+  const byTerms = trialEnd(firstStart(all) ?? old.startedAt, plan.trialDays);
+  return byTerms === null || old.trialEndsAt > byTerms ? old.trialEndsAt : null;
 }
 
 // What the customer agreed on stays: the anchor of its periods, and how they are cut.
@@ -203,11 +218,15 @@ function endOfSuccessor(
   return endingAt;
 }
 
-// Gateways date events in whole seconds: one sent right after the change belongs to the new plan. What has been billed of
-// the old one stays.
-function takeOverInstant(current: SubscriptionRow, now: Date): Date {
+/**
+ * The nominal instant of a command that divides a life in two. Gateways date events in whole seconds: one sent right after
+ * it belongs to what follows. What has been billed before stays.
+ */
+export function commandInstant(current: SubscriptionRow, now: Date): Date {
   const done = current.doneAt?.getTime() ?? 0;
-  return new Date(Math.max(startOfSecond(now).getTime(), current.startedAt?.getTime() ?? 0, done));
+  const { startedAt, pausedAt, resumeAt } = current;
+  const past = [startedAt, pausedAt, resumeAt].flatMap((one) => (one == null || one > now ? [] : [one.getTime()]));
+  return new Date(Math.max(startOfSecond(now).getTime(), done, ...past));
 }
 
 export function startOfSecond(at: Date): Date {

@@ -76,6 +76,14 @@ export abstract class SubscriptionsService {
 
   abstract terminate(organizationId: string, externalId: string, options: TerminateSubscription): Promise<string>;
 
+  /** Stands still from now on, until `resumeAt` or until it is told to go on. */
+  abstract pause(organizationId: string, externalId: string, resumeAt: Date | null): Promise<string>;
+
+  /** Goes on now, or at `resumeAt`. */
+  abstract resume(organizationId: string, externalId: string, resumeAt: Date | null): Promise<string>;
+
+  abstract extendTrial(organizationId: string, externalId: string, trialEndsAt: Date): Promise<string>;
+
   /** Ends every living subscription of a customer, with their last invoices: active ones terminate, pending ones are canceled. */
   abstract terminateAll(organizationId: string, customerId: string): Promise<void>;
 }

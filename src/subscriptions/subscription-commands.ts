@@ -14,6 +14,7 @@ import { presentOn } from '../test-clocks/clock-time.js';
 import { changeUnits } from './fixed-charge-units.js';
 import { clampedStart, type Life, lockedLife } from './life.js';
 import { endInstant, firstStart, trialEnd } from './lifecycle.js';
+import { extendTrial, pause, resume } from './pause.js';
 import { cancelSuccessor, changePlan, type Commanded, type NextPlan, startOfSecond, takeOver } from './plan-change.js';
 import {
   type CreateSubscription,
@@ -125,6 +126,24 @@ export class SubscriptionCommands extends SubscriptionsService {
     });
   }
 
+  pause(organizationId: string, externalId: string, resumeAt: Date | null): Promise<string> {
+    return this.activeOne(organizationId, externalId, (em, current, household) =>
+      pause(em, current, resumeAt, household),
+    );
+  }
+
+  resume(organizationId: string, externalId: string, resumeAt: Date | null): Promise<string> {
+    return this.activeOne(organizationId, externalId, (em, current, household) =>
+      resume(em, current, resumeAt, household),
+    );
+  }
+
+  extendTrial(organizationId: string, externalId: string, trialEndsAt: Date): Promise<string> {
+    return this.activeOne(organizationId, externalId, (em, current, household) =>
+      extendTrial(em, current, trialEndsAt, household),
+    );
+  }
+
   async terminateAll(organizationId: string, customerId: string): Promise<void> {
     const moments = await this.database.tenant(organizationId, async (em) => {
       const living = await em.find(
@@ -143,6 +162,22 @@ export class SubscriptionCommands extends SubscriptionsService {
       return due;
     });
     await this.waker.wake(moments);
+  }
+
+  private activeOne(
+    organizationId: string,
+    externalId: string,
+    work: (em: EntityManager, current: SubscriptionRow, household: Household) => Promise<Commanded>,
+  ): Promise<string> {
+    return this.command(organizationId, async (em) => {
+      const before = await lockedLife(em, organizationId, externalId);
+      if (before.active === null) throw notFound('subscription');
+      const household = await householdOf(em, before.active);
+      const { life, due } = await upToDate(em, before, household);
+      if (life.active === null) throw notFound('subscription');
+      const commanded = await work(em, life.active, household);
+      return { id: commanded.id, due: [...due, ...commanded.due] };
+    });
   }
 
   private async command(organizationId: string, work: (em: EntityManager) => Promise<Commanded>): Promise<string> {

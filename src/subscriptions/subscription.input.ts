@@ -53,6 +53,25 @@ export const updateBody = wrapped(
     .meta({ id: 'SubscriptionUpdateInput' }),
 );
 
+/** May be empty. */
+export const pauseBody = z.preprocess(
+  (body) => body ?? {},
+  z.object({
+    subscription: z
+      .object({
+        /** When it goes on by itself. */
+        resume_at: dateTime().nullish(),
+      })
+      .meta({ id: 'SubscriptionPauseInput' })
+      .default({}),
+  }),
+);
+
+export const trialBody = wrapped(
+  'subscription',
+  z.object({ trial_ends_at: dateTime() }).meta({ id: 'SubscriptionTrialInput' }),
+);
+
 const status = z.enum(['pending', 'active', 'terminated', 'canceled']);
 
 /** Which one of an external id is meant; the living one unless said otherwise. */

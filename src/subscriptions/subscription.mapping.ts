@@ -7,6 +7,7 @@ import { instant } from '../domain/calendar/instant.js';
 import { toIsoDate } from '../domain/calendar/local-date.js';
 import { localDate } from '../domain/calendar/time-zone.js';
 import { isoMilliseconds, isoSeconds, lastMoment } from '../platform/http/format.js';
+import { isPaused } from './lifecycle.js';
 import type { SubscriptionView } from './subscription-view.js';
 
 const time = z.iso.datetime();
@@ -42,6 +43,11 @@ const fields = {
   purchase_order_number: z.string().nullable(),
   cancellation_reason: z.string().nullable(),
   activated_at: time.nullable(),
+  /** Additive to Lago, whose statuses know no pause: since when it stands still, and until when. */
+  paused_at: time.nullable(),
+  resume_at: time.nullable(),
+  /** Additive: the end of the trial, also before it has come. */
+  trial_ends_at: time.nullable(),
   payment_method: z.object({ payment_method_id: z.string().nullable(), payment_method_type: z.string().nullable() }),
   activation_rules: z.array(z.unknown()),
   entitlements: z.array(z.unknown()),
@@ -65,6 +71,7 @@ export function subscriptionJson(view: SubscriptionView): z.infer<typeof subscri
 export function plainSubscriptionJson(view: SubscriptionView): z.infer<typeof invoicedSubscriptionAnswer> {
   const { subscription, plan, customer } = view;
   const current = currentPeriod(view);
+  const paused = isPaused(subscription, view.now);
   return {
     lago_id: subscription.id,
     external_id: subscription.externalId,
@@ -96,6 +103,9 @@ export function plainSubscriptionJson(view: SubscriptionView): z.infer<typeof in
     purchase_order_number: null,
     cancellation_reason: null,
     activated_at: isoSeconds(subscription.startedAt),
+    paused_at: paused ? isoSeconds(subscription.pausedAt) : null,
+    resume_at: paused ? isoSeconds(subscription.resumeAt) : null,
+    trial_ends_at: isoSeconds(subscription.trialEndsAt),
     payment_method: { payment_method_id: null, payment_method_type: 'provider' },
     activation_rules: [],
     entitlements: [],

@@ -15,9 +15,11 @@ import { SubscriptionEntity } from './subscription.entity.js';
 import {
   createBody,
   oneQuery,
+  pauseBody,
   type SubscriptionListQuery,
   subscriptionListQuery,
   terminateQuery,
+  trialBody,
   updateBody,
 } from './subscription.input.js';
 import { subscriptionAnswer, subscriptionJson } from './subscription.mapping.js';
@@ -116,6 +118,39 @@ export class SubscriptionsController {
       }),
       ...(query.on_termination_invoice !== undefined && { onTerminationInvoice: query.on_termination_invoice }),
     });
+    return this.answer(organizationId, id);
+  }
+
+  /** Additive: nothing accrues until it goes on. What is owed is billed, what was paid in advance is given back. */
+  @CreateRoute('subscriptions/:external_id/pause', 'subscription', subscriptionAnswer)
+  async pause(
+    @Organization() { organizationId }: AuthenticatedOrganization,
+    @Param('external_id') externalId: string,
+    @Body({ schema: pauseBody }) { subscription: input }: z.infer<typeof pauseBody>,
+  ) {
+    const id = await this.subscriptions.pause(organizationId, externalId, input.resume_at ?? null);
+    return this.answer(organizationId, id);
+  }
+
+  /** Additive: goes on now, or at `resume_at`. */
+  @CreateRoute('subscriptions/:external_id/resume', 'subscription', subscriptionAnswer)
+  async resume(
+    @Organization() { organizationId }: AuthenticatedOrganization,
+    @Param('external_id') externalId: string,
+    @Body({ schema: pauseBody }) { subscription: input }: z.infer<typeof pauseBody>,
+  ) {
+    const id = await this.subscriptions.resume(organizationId, externalId, input.resume_at ?? null);
+    return this.answer(organizationId, id);
+  }
+
+  /** Additive: a later end of a trial that is running. */
+  @CreateRoute('subscriptions/:external_id/trial', 'subscription', subscriptionAnswer)
+  async extendTrial(
+    @Organization() { organizationId }: AuthenticatedOrganization,
+    @Param('external_id') externalId: string,
+    @Body({ schema: trialBody }) { subscription: input }: z.infer<typeof trialBody>,
+  ) {
+    const id = await this.subscriptions.extendTrial(organizationId, externalId, input.trial_ends_at);
     return this.answer(organizationId, id);
   }
 

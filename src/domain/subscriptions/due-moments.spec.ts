@@ -16,6 +16,8 @@ function facts(overrides: Partial<SubscriptionFacts> = {}): SubscriptionFacts {
     endsAt: null,
     endedAt: null,
     nextPlan: null,
+    pause: null,
+    resumedAt: null,
     payInAdvance: false,
     fixedChargesInAdvance: false,
     unitsChangedAt: null,
@@ -44,6 +46,7 @@ function lifeOf(given: SubscriptionFacts, steps: number, calendar: Partial<Billi
     if (next === null) break;
     life.push(`${next.kind} ${new Date(next.at).toISOString().slice(0, 16)}`);
     if (next.kind === 'activation') state = { ...state, status: 'active', startedAt: next.at };
+    if (next.kind === 'resume') state = { ...state, pause: null, resumedAt: next.at };
     done = next;
   }
   return life;
@@ -219,6 +222,87 @@ describe('due moments of a subscription', () => {
     ])('%s', (_, given, expected) => {
       expect(lifeOf(given, expected.length + 1)).toEqual(expected);
     });
+  });
+
+  describe('that pauses', () => {
+    const paused = (iso: string, resumes: string | null, more: Partial<SubscriptionFacts> = {}) =>
+      facts({ pause: { at: at(iso), resumesAt: resumes === null ? null : at(resumes) }, ...more });
+
+    test.each<[string, SubscriptionFacts, string[]]>([
+      [
+        'no period ends until it resumes',
+        paused('2024-03-20T12:00:00Z', '2024-05-10T12:00:00Z'),
+        ['pause 2024-03-20T12:00', 'resume 2024-05-10T12:00', 'period_end 2024-06-01T00:00'],
+      ],
+      [
+        'while the close before it is overdue: that comes first',
+        paused('2024-04-01T00:10:00Z', '2024-04-02T00:00:00Z'),
+        [
+          'period_end 2024-04-01T00:00',
+          'pause 2024-04-01T00:10',
+          'resume 2024-04-02T00:00',
+          'period_end 2024-05-01T00:00',
+        ],
+      ],
+      [
+        'and resumes on a boundary: what begins there is billed once',
+        paused('2024-03-20T12:00:00Z', '2024-04-01T00:00:00Z', { payInAdvance: true }),
+        [
+          'starting 2024-03-05T10:00',
+          'pause 2024-03-20T12:00',
+          'resume 2024-04-01T00:00',
+          'period_end 2024-05-01T00:00',
+        ],
+      ],
+      [
+        'over the end of its trial',
+        paused('2024-03-10T00:00:00Z', '2024-03-20T00:00:00Z', {
+          payInAdvance: true,
+          trialEndsAt: at('2024-03-15T10:00:00Z'),
+        }),
+        ['pause 2024-03-10T00:00', 'resume 2024-03-20T00:00', 'period_end 2024-04-01T00:00'],
+      ],
+      [
+        'within its trial',
+        paused('2024-03-10T00:00:00Z', '2024-03-12T00:00:00Z', {
+          payInAdvance: true,
+          trialEndsAt: at('2024-03-15T10:00:00Z'),
+        }),
+        [
+          'pause 2024-03-10T00:00',
+          'resume 2024-03-12T00:00',
+          'trial_end 2024-03-15T10:00',
+          'period_end 2024-04-01T00:00',
+        ],
+      ],
+    ])('%s', (_, given, expected) => {
+      expect(lifeOf(given, expected.length)).toEqual(expected);
+    });
+
+    test.each<[string, SubscriptionFacts, string[]]>([
+      ['for good', paused('2024-03-20T12:00:00Z', null), ['pause 2024-03-20T12:00']],
+      [
+        'and ends by its own date before it resumes',
+        paused('2024-03-20T12:00:00Z', '2024-05-10T12:00:00Z', { endsAt: at('2024-04-10T00:00:00Z') }),
+        ['pause 2024-03-20T12:00', 'ending 2024-04-10T00:00'],
+      ],
+      [
+        'and is ended by a command',
+        paused('2024-03-20T12:00:00Z', null, { status: 'terminated', endedAt: at('2024-03-20T12:00:00Z') }),
+        ['pause 2024-03-20T12:00', 'ending 2024-03-20T12:00'],
+      ],
+    ])('%s', (_, given, expected) => {
+      expect(lifeOf(given, expected.length + 1)).toEqual(expected);
+    });
+  });
+
+  test('what has resumed may pause again in the same instant', () => {
+    const given = facts({
+      pause: { at: at('2024-03-20T12:00:00Z'), resumesAt: null },
+      resumedAt: at('2024-03-20T12:00:00Z'),
+    });
+    const done: DueMoment = { kind: 'resume', at: at('2024-03-20T12:00:00Z') };
+    expect(nextDueMoment(given, done, () => at('2024-04-01T00:00:00Z'))?.kind).toBe('pause');
   });
 
   test('one that has taken over: its start was billed by the change', () => {

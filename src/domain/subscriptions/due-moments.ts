@@ -3,7 +3,8 @@
  *
  *   pending ──activation──► active ──starting?──► ┌─ period_end ─┐ ──ending──────► terminated
  *      │                      │    (in advance)   └──────◄───────┘ ──plan_change─► terminated, and the next plan is active
- *      └─ cancel ► canceled   └─ trial_end? (once, inside or at the edge of a period)
+ *      └─ cancel ► canceled   ├─ trial_end? (once, inside or at the edge of a period)
+ *                             └─ pause ► nothing is due but its end ──resume──► active, as if it had begun there
  *
  * A moment carries its nominal instant (design, invariant 7): it is computed once from the facts below, stored, and every
  * amount derives from it; when the work really happens changes nothing. What comes next depends only on the facts and on
@@ -12,7 +13,15 @@
  */
 
 export type DueKind =
-  'activation' | 'starting' | 'trial_end' | 'period_end' | 'units_change' | 'plan_change' | 'ending';
+  | 'activation'
+  | 'starting'
+  | 'trial_end'
+  | 'period_end'
+  | 'units_change'
+  | 'pause'
+  | 'resume'
+  | 'plan_change'
+  | 'ending';
 
 export interface DueMoment {
   readonly kind: DueKind;
@@ -36,6 +45,10 @@ export interface SubscriptionFacts {
   readonly endedAt: number | null;
   /** When the next plan takes over: by a command at once, or at a bound of this one's periods. */
   readonly nextPlan: { readonly at: number; readonly atOnce: boolean } | null;
+  /** The last time it was told to pause, until it has resumed; when it resumes may not be known. */
+  readonly pause: { readonly at: number; readonly resumesAt: number | null } | null;
+  /** Since when it has been going on after its last pause. */
+  readonly resumedAt: number | null;
   /** The fee is paid in advance; it waits for the end of a trial. */
   readonly payInAdvance: boolean;
   /** Fixed charges are paid in advance; they do not wait. */
@@ -52,15 +65,20 @@ export type NextBoundary = (after: number) => number;
 /** What has been done: the last performed moment, or null right after creation. */
 export type Progress = DueMoment | null;
 
-/** At one instant a trial ends before the period that begins there is billed, and an end comes after its period's close. */
+/**
+ * At one instant a trial ends before the period that begins there is billed, and an end or a pause comes after its period's
+ * close.
+ */
 const order: Record<DueKind, number> = {
   activation: 0,
   starting: 1,
   trial_end: 2,
   period_end: 3,
   units_change: 4,
-  plan_change: 5,
-  ending: 6,
+  pause: 5,
+  resume: 6,
+  plan_change: 7,
+  ending: 8,
 };
 
 /**
@@ -89,13 +107,14 @@ function activeMoments(
   done: Progress,
   nextBoundary: NextBoundary,
 ): DueMoment[] {
+  if (done?.kind === 'pause') return pausedMoments(facts, startedAt);
   const moments: DueMoment[] = [];
   const inTrialAtStart = facts.trialEndsAt !== null && facts.trialEndsAt > startedAt;
   const billsAtStart = (facts.payInAdvance && !inTrialAtStart) || facts.fixedChargesInAdvance;
   if (billsAtStart && !facts.backdated && !facts.succeeds) moments.push({ kind: 'starting', at: startedAt });
   if (inTrialAtStart && facts.trialEndsAt !== null && facts.trialEndsAt >= facts.createdAt)
     moments.push({ kind: 'trial_end', at: facts.trialEndsAt });
-  const billableFrom = Math.max(startedAt, facts.createdAt);
+  const billableFrom = Math.max(startedAt, facts.createdAt, facts.resumedAt ?? 0);
   // A trial may end exactly on a boundary, and that period is still to be closed.
   const closedUpTo = Math.max(billableFrom, done === null ? 0 : done.kind === 'period_end' ? done.at : done.at - 1);
   const boundary = nextBoundary(closedUpTo);
@@ -104,7 +123,18 @@ function activeMoments(
     moments.push({ kind: 'period_end', at: boundary });
   if (end !== null) moments.push({ kind: end.kind, at: end.at });
   if (facts.unitsChangedAt !== null) moments.push({ kind: 'units_change', at: facts.unitsChangedAt });
+  if (facts.pause !== null) moments.push({ kind: 'pause', at: facts.pause.at });
   return moments;
+}
+
+// What a pause interrupts is billed by it, and what begins again by the resumption: no period ends in between.
+function pausedMoments(facts: SubscriptionFacts, startedAt: number): DueMoment[] {
+  const end = endOf(facts, startedAt);
+  const resumesAt = facts.pause?.resumesAt ?? null;
+  return [
+    ...(resumesAt === null ? [] : [{ kind: 'resume' as const, at: resumesAt }]),
+    ...(end === null ? [] : [{ kind: end.kind, at: end.at }]),
+  ];
 }
 
 interface End extends DueMoment {
@@ -125,7 +155,8 @@ function endOf({ endsAt, endedAt, nextPlan }: SubscriptionFacts, startedAt: numb
 }
 
 function isAfter(moment: DueMoment, done: Progress): boolean {
-  // One that is billed is no fact any more: of two at one instant of a test clock the second one is still to come.
-  if (done === null || done.kind === 'activation' || moment.kind === 'units_change') return true;
-  return moment.at > done.at || (moment.at === done.at && order[moment.kind] > order[done.kind]);
+  if (done === null || done.kind === 'activation') return true;
+  if (moment.at !== done.at) return moment.at > done.at;
+  // What has resumed may pause again in the same instant; of the pause before nothing is left in the facts.
+  return order[moment.kind] > order[done.kind] || (moment.kind === 'pause' && done.kind === 'resume');
 }
