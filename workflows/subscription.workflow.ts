@@ -144,10 +144,19 @@ export async function subscription(input: SubscriptionState): Promise<void> {
     })(state);
   }
 
+  // A signal that arrived while an activity was under way may be newer than its answer, or older. Of both the earlier one is
+  // asked for: where it is out of date, the record says so and what it holds instead.
+  function agreed(answered: DueMomentState | null): DueMomentState | null {
+    if (!dueChanged) return answered;
+    const told = state.due;
+    if (answered === null || told === null) return answered ?? told;
+    return Date.parse(told.at) < Date.parse(answered.at) ? told : answered;
+  }
+
   async function perform(due: DueMomentState): Promise<boolean> {
     const before = state.face.state;
     const result = await step(state, due);
-    state.due = result.due;
+    state.due = agreed(result.due);
     state.face = result.face;
     state.awaitingSiblings = result.awaitingSiblings ?? state.awaitingSiblings;
     show();
@@ -197,7 +206,7 @@ export async function subscription(input: SubscriptionState): Promise<void> {
       [{ organizationId, subscriptionId, externalId, command }],
     );
     if (result.refused !== null) throw ApplicationFailure.create({ message: result.refused, nonRetryable: true });
-    state.due = result.due;
+    state.due = agreed(result.due);
     const changed = state.face.state !== result.face.state;
     state.face = result.face;
     dueChanged = true;

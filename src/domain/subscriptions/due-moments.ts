@@ -155,7 +155,8 @@ function endOf({ endsAt, endedAt, nextPlan }: SubscriptionFacts, startedAt: numb
 }
 
 function isAfter(moment: DueMoment, done: Progress): boolean {
-  if (done === null || done.kind === 'activation') return true;
+  // One that is billed is no fact any more: of two at one instant of a test clock the second one is still to come.
+  if (done === null || done.kind === 'activation' || moment.kind === 'units_change') return true;
   if (moment.at !== done.at) return moment.at > done.at;
   // What has resumed may pause again in the same instant; of the pause before nothing is left in the facts.
   return order[moment.kind] > order[done.kind] || (moment.kind === 'pause' && done.kind === 'resume');
