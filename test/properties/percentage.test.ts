@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { runningTotals } from '../../src/domain/metering/running-totals.js';
+import { railsDecimal } from '../../src/domain/money/decimal-string.js';
 import { Decimal } from '../../src/domain/money/decimal.js';
+import { extendAllowance, NOTHING_FREE } from '../../src/domain/rating/percentage.js';
 import { rate } from '../../src/domain/rating/rate.js';
 import type { MeteredUsage } from '../../src/domain/rating/rated-amount.js';
 import { agrees, decimalOf, decimalText, flat, modelOf } from './prices.js';
@@ -133,6 +135,25 @@ describe('percentage', () => {
         const wrapped = rate(percentageModel(wide), oneByOne(values));
         expect(wrapped.amount.toFixed()).toBe(plain.amount.toFixed());
         expect(wrapped.amountDetails).toEqual(plain.amountDetails);
+      }),
+      RUNS,
+    ));
+
+  it('frees event by event what it frees of all events at once', () =>
+    fc.assert(
+      fc.property(unbounded, transactions, (given, values) => {
+        const model = percentageModel(given);
+        if (model.kind !== 'percentage') throw new Error('Not a percentage');
+        const decimals = values.map((value) => new Decimal(value));
+        const free = runningTotals(decimals).reduce(
+          (allowance, total) => extendAllowance(model, allowance, total),
+          NOTHING_FREE,
+        );
+        const { amountDetails } = rate(model, cumulated(given, values));
+        expect([railsDecimal(free.units), free.events]).toEqual([
+          amountDetails['free_units'],
+          amountDetails['free_events'],
+        ]);
       }),
       RUNS,
     ));
