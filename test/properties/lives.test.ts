@@ -126,6 +126,9 @@ class Lived {
   private perform({ kind, at }: DueMoment): void {
     const { facts, done } = this.row;
     switch (kind) {
+      // A fee in advance and no usage; only fees in arrears are looked at.
+      case 'starting':
+        return;
       case 'period_end':
         return this.bill('period', at, false);
       case 'pause':
@@ -136,6 +139,9 @@ class Lived {
         return done?.kind === 'pause' ? undefined : this.bill('end', at, false);
       case 'resume':
         this.row.facts = { ...facts, pause: null, resumedAt: at };
+        return;
+      default:
+        throw new Error(`No life here comes to a ${kind}`);
     }
   }
 
