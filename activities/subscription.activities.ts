@@ -1,45 +1,24 @@
 import { Context } from '@temporalio/activity';
 import type { StepInput, StepResult, SubscriptionActivities } from '../workflows/subscription.contract.js';
-import { loadSubscriptionPlan, type RatedPlan } from '../src/catalog/rated-plan.js';
-import { instant } from '../src/domain/calendar/instant.js';
-import { periodContaining } from '../src/domain/calendar/billing-calendar.js';
+import { loadSubscriptionPlan } from '../src/catalog/rated-plan.js';
 import { CustomerEntity } from '../src/customers/customer.entity.js';
 import { DueMomentEntity, type DueMomentRow } from '../src/due-moments/due-moment.entity.js';
 import { clearDueMoment, lockDueMoment, storeDueMoment, type Waker } from '../src/due-moments/due-moments.js';
 import { billAllInAdvance, billNextInAdvance } from '../src/invoicing/advance-billing.js';
-import { type BillingContext, loadBillingContext } from '../src/invoicing/billing-context.js';
+import { loadBillingContext } from '../src/invoicing/billing-context.js';
 import { BillingPeriodEntity } from '../src/invoicing/billing-period.entity.js';
-import { storedCutoff } from '../src/invoicing/cutoff.js';
-import { FeeEntity } from '../src/invoicing/fee.entity.js';
 import type { InvoiceLifecycle } from '../src/invoicing/invoice-lifecycle.js';
-import {
-  billSubscription,
-  type BillingStep,
-  composeWaiting,
-  composeWhenComplete,
-  PERIODIC_GROUP,
-} from '../src/invoicing/subscription-billing.js';
-import { creditUnusedTime } from '../src/invoicing/unused-time.js';
+import { composeWaiting, composeWhenComplete, PERIODIC_GROUP } from '../src/invoicing/subscription-billing.js';
+import { performStep, type SubscriptionStep } from '../src/invoicing/subscription-steps.js';
 import { type CutoffBarrier, lockPartitionShared, type UsageReader } from '../src/metering/index.js';
 import type { Database, EntityManager } from '../src/platform/database/database.js';
 import { subscriptionFace } from '../src/orchestration/faces.js';
 import { unnotifiedMoments } from '../src/orchestration/unnotified.js';
-import { clampedStart, lockLife, successorOf } from '../src/subscriptions/life.js';
-import {
-  billingCalendarOf,
-  endInstant,
-  firstStart,
-  boundaryAfter,
-  fixedChargesInAdvance,
-  renewsUsage,
-  nextDueOf,
-  trialEnd,
-} from '../src/subscriptions/lifecycle.js';
+import { lockLife } from '../src/subscriptions/life.js';
+import { nextDueOf } from '../src/subscriptions/lifecycle.js';
 import type { SubscriptionsService } from '../src/subscriptions/ports.js';
-import { takeOver } from '../src/subscriptions/plan-change.js';
-import { ownerOf, scheduleNext } from '../src/subscriptions/schedule.js';
-import { SubscriptionPauseEntity } from '../src/subscriptions/subscription-pause.entity.js';
-import { SubscriptionEntity, type SubscriptionRow } from '../src/subscriptions/subscription.entity.js';
+import { ownerOf } from '../src/subscriptions/schedule.js';
+import { SubscriptionEntity } from '../src/subscriptions/subscription.entity.js';
 import { presentOn } from '../src/test-clocks/clock-time.js';
 import { heartbeating } from './heartbeat.js';
 import { recalculate } from './recalculation.js';
@@ -56,19 +35,6 @@ export interface SubscriptionActivityDeps {
   readonly siblingPatienceSeconds: number;
 }
 
-/** What a step knows inside its one transaction. */
-interface Step {
-  readonly em: EntityManager;
-  readonly input: StepInput;
-  readonly at: Date;
-  readonly subscription: SubscriptionRow;
-  readonly plan: RatedPlan;
-  readonly context: BillingContext;
-  readonly partition: number;
-}
-
-type Covers = BillingStep['covers'];
-
 /**
  * The steps of a subscription's life. Each performs exactly the due moment it is asked for, in one transaction that bills,
  * moves the record on and composes the invoice; asked again it finds the record moved on and only reports. So a lost
@@ -78,15 +44,15 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
   const { database, reader, barrier, waker, lifecycle, subscriptions } = deps;
 
   return {
-    activateSubscription: (input) => perform(input, activate),
-    billStart: (input) => perform(input, (step) => bill(step, 'subscription_starting', 'start')),
-    endTrial: (input) => perform(input, endTrial),
-    closePeriod: (input) => perform(input, (step) => bill(step, 'subscription_periodic', 'period')),
-    billUnitsChange: (input) => perform(input, billUnitsChange),
-    pauseSubscription: (input) => perform(input, pause),
-    resumeSubscription: (input) => perform(input, resume),
-    changePlan: (input) => perform(input, changePlan),
-    endSubscription: (input) => perform(input, end),
+    activateSubscription: perform,
+    billStart: perform,
+    endTrial: perform,
+    closePeriod: perform,
+    billUnitsChange: perform,
+    pauseSubscription: perform,
+    resumeSubscription: perform,
+    changePlan: perform,
+    endSubscription: perform,
 
     billUsageInAdvance: ({ organizationId, subscriptionId, externalId }) =>
       heartbeating(async () => {
@@ -144,7 +110,7 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
     }
   }
 
-  function perform(input: StepInput, act: (step: Step) => Promise<Billed | null>): Promise<StepResult> {
+  function perform(input: StepInput): Promise<StepResult> {
     return heartbeating(async () => {
       // Outside the transaction: the barrier waits for the consumer, which needs the lock that the transaction holds.
       const { partition } = await barrier.cutoffFor(input.organizationId, input.externalId);
@@ -159,7 +125,7 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
         const key = { organizationId: input.organizationId, externalSubscriptionId: input.externalId };
         const moments = await billAllInAdvance(em, key);
         const asked = due !== null && due.kind === input.due.kind && due.dueAt.getTime() === Date.parse(input.due.at);
-        const outcome = asked ? await performed(em, input, partition, act) : await reported(em, input, due);
+        const outcome = asked ? await performed(em, input, partition) : await reported(em, input, due);
         return { ...outcome, wake: [...moments, ...outcome.wake] };
       });
       await waker.wake(wake);
@@ -167,12 +133,7 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
     });
   }
 
-  async function performed(
-    em: EntityManager,
-    input: StepInput,
-    partition: number,
-    act: (step: Step) => Promise<Billed | null>,
-  ): Promise<Outcome> {
+  async function performed(em: EntityManager, input: StepInput, partition: number): Promise<Outcome> {
     const subscription = await em.findOneOrFail(SubscriptionEntity, { id: input.subscriptionId });
     const plan = await loadSubscriptionPlan(em, subscription);
     const terms = await loadBillingContext(em, input.organizationId, subscription.customerId);
@@ -181,9 +142,9 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
     const waits = plan.row.deletedAt == null && input.due.kind !== 'units_change';
     const context = waits ? terms : { ...terms, graceDays: 0 };
     const at = new Date(input.due.at);
-    const step: Step = { em, input, at, subscription, plan, context, partition };
+    const step = { em, reader, at, subscription, plan, context, partition };
 
-    const billed = await act(step);
+    const billed = await performStep(input.due.kind, step);
     subscription.doneKind = input.due.kind;
     subscription.doneAt = at;
     await em.flush();
@@ -197,7 +158,7 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
       : [];
     await em.flush();
     return {
-      wake: [...(billed?.wake ?? []), ...(composed?.moments ?? []), ...others],
+      wake: [...(billed?.moments ?? []), ...(composed?.moments ?? []), ...others],
       result: {
         performed: true,
         due: next === null ? null : { kind: next.kind, at: new Date(next.at).toISOString() },
@@ -225,181 +186,16 @@ export function createSubscriptionActivities(deps: SubscriptionActivityDeps): Su
     };
   }
 
-  async function bill(
-    step: Pick<Step, 'em' | 'context' | 'subscription' | 'plan' | 'partition' | 'at'>,
-    reason: BillingStep['reason'],
-    covers: Covers,
-    how: Pick<BillingStep, 'group' | 'endedByUpgrade'> = {},
-  ): Promise<Billed> {
-    const { em, context, subscription, plan, partition } = step;
-    const cutoffSequence = await storedCutoff(em, partition);
-    const group = await billSubscription({
-      ...{ em, reader, context, subscription, plan, reason, covers, partition, cutoffSequence },
-      ...how,
-      billingAt: step.at,
-    });
-    return { group };
-  }
-
-  async function activate({ em, subscription, plan, at }: Step): Promise<null> {
-    const former = await em.find(SubscriptionEntity, {
-      organizationId: subscription.organizationId,
-      externalId: subscription.externalId,
-      id: { $ne: subscription.id },
-    });
-    subscription.status = 'active';
-    subscription.startedAt = clampedStart(at, former);
-    subscription.trialEndsAt = trialEnd(firstStart(former) ?? subscription.startedAt, plan.plan.trialDays);
-    subscription.updatedAt = at;
-    return null;
-  }
-
-  // Several changes of one instant of a test clock have an invoice each.
-  async function billUnitsChange(step: Step): Promise<Billed> {
-    const { em, subscription, at } = step;
-    const [, ...left] = subscription.unitChangesDue ?? [];
-    subscription.unitChangesDue = left.length === 0 ? null : left;
-    const earlier = await em.count(BillingPeriodEntity, { subscriptionId: subscription.id, billingAt: at });
-    return bill(step, 'in_advance_charge', 'units_change', { group: `units_change/${subscription.id}/${earlier}` });
-  }
-
-  async function endTrial(step: Step): Promise<Billed | null> {
-    const { subscription, plan, at } = step;
-    subscription.trialEndedAt = at;
-    // On a boundary the period that begins is billed by its own close, a moment later.
-    return plan.plan.payInAdvance && !onBoundary(step) ? bill(step, 'subscription_starting', 'trial_end') : null;
-  }
-
-  /**
-   * Two plans on one document: what the old one still owes up to here, and what the new one asks for in advance. A downgrade
-   * closes the old plan's period on its bound, with all that is closed there; an upgrade is an event of its own.
-   */
-  async function changePlan(step: Step): Promise<Billed> {
-    const { em, subscription: old, at, context } = step;
-    const upgrade = old.nextPlanAtOnce;
-    const wasPending = (await successorOf(em, old))?.status === 'pending';
-    const next = await takeOver(em, old, at, at);
-    const plan = await loadSubscriptionPlan(em, next);
-    const group = upgrade ? `plan_change/${old.id}` : PERIODIC_GROUP;
-    const billed = await bill(step, 'subscription_terminating', upgrade ? 'end' : 'end_on_boundary', {
-      group,
-      endedByUpgrade: upgrade,
-    });
-    const inTrial = next.trialEndsAt != null && next.trialEndsAt > at;
-    if ((plan.plan.payInAdvance && !inTrial) || fixedChargesInAdvance(plan) || (!upgrade && renewsUsage(plan))) {
-      await bill({ ...step, subscription: next, plan }, 'subscription_starting', 'start', { group });
-    }
-    if (upgrade) {
-      await creditUnusedTime({ em, context, subscription: old, at, endedByUpgrade: true, mode: 'credit' });
-    }
-    return { ...billed, wake: wasPending ? await scheduleNext(em, next, plan, context) : [] };
-  }
-
-  /** What is owed up to here, and what was paid for the time after it; the day itself goes with the pause. */
-  async function pause(step: Step): Promise<Billed | null> {
-    const { em, subscription, context, at } = step;
-    const group = await pauseGroup(step);
-    const billed = await bill(step, 'subscription_terminating', 'end', { group, endedByUpgrade: true });
-    await creditUnusedTime({ em, context, subscription, at, endedByUpgrade: true, mode: 'credit' });
-    // A life that goes on needs no document of nothing; late usage could still fill one that is a draft for a while.
-    const owed = await em.count(FeeEntity, { subscriptionId: subscription.id, invoiceId: null });
-    return owed === 0 && context.graceDays === 0 ? null : billed;
-  }
-
-  /** Like a start, for what is left of the period in which it happens. */
-  async function resume(step: Step): Promise<Billed | null> {
-    const { subscription, plan, at } = step;
-    const group = await pauseGroup(step);
-    const paidFor = pausedInThisPeriod(step);
-    subscription.resumedAt = at;
-    subscription.pausedAt = null;
-    subscription.resumeAt = null;
-    subscription.updatedAt = at;
-    const trialEndsAt = subscription.trialEndsAt ?? null;
-    if (trialEndsAt !== null && trialEndsAt <= at) subscription.trialEndedAt ??= trialEndsAt;
-    const fee = plan.plan.payInAdvance && (trialEndsAt === null || trialEndsAt <= at);
-    const fixedCharges = fixedChargesInAdvance(plan) && !paidFor;
-    if (!fee && !fixedCharges) return null;
-    // Fixed charges paid in advance are not given back by a pause, so they are not asked for again in their period.
-    return bill(step, 'subscription_starting', fixedCharges ? 'start' : 'trial_end', { group });
-  }
-
-  // Each pause bills for itself, even two of one instant.
-  async function pauseGroup({ em, subscription }: Step): Promise<string> {
-    return `pause/${subscription.id}/${await em.count(SubscriptionPauseEntity, { subscriptionId: subscription.id })}`;
-  }
-
-  async function end(step: Step): Promise<Billed | null> {
-    const { em, subscription, plan, context, at } = step;
-    if (subscription.status === 'canceled') return null;
-    const paused = subscription.doneKind === 'pause';
-    const closed = subscription.doneKind === 'period_end' && subscription.doneAt?.getTime() === at.getTime();
-    const commanded = subscription.terminatedAt != null && !endsByItsDate(step);
-    subscription.status = 'terminated';
-    subscription.terminatedAt ??= at;
-    subscription.updatedAt = at;
-    await cancelWhatFollows(step);
-    // All that was owed was billed by the pause.
-    if (subscription.startedAt == null || paused) return null;
-    if (plan.plan.payInAdvance) subscription.onTerminationCreditNote ??= 'credit';
-    const started = subscription.startedAt.getTime() === at.getTime();
-    const billed =
-      subscription.onTerminationInvoice === 'skip'
-        ? null
-        : // Ended by its own date on a boundary: that period is closed here. A command on the boundary comes after its close.
-          await bill(
-            step,
-            'subscription_terminating',
-            onAnyBoundary(step) && !closed && !started && !commanded ? 'end_on_boundary' : 'end',
-          );
-    const mode = subscription.onTerminationCreditNote ?? 'credit';
-    await creditUnusedTime({ em, context, subscription, at, endedByUpgrade: false, mode });
-    return billed;
-  }
-
-  // Its end came before the bound at which another plan was to take over.
-  async function cancelWhatFollows({ em, subscription, at }: Step): Promise<void> {
-    const next = await successorOf(em, subscription);
-    if (next?.status !== 'pending') return;
-    next.status = 'canceled';
-    next.canceledAt = at;
-    next.updatedAt = at;
-    subscription.nextPlanAt = null;
-  }
-
   function patienceFrom(billingAt: Date): { billingAt: string; until: string } {
     const until = new Date(Date.now() + deps.siblingPatienceSeconds * 1000);
     return { billingAt: billingAt.toISOString(), until: until.toISOString() };
   }
 
-  async function moveOn(step: Step, next: { kind: string; dueAt: Date } | null): Promise<void> {
+  async function moveOn(step: SubscriptionStep, next: { kind: string; dueAt: Date } | null): Promise<void> {
     const { em, subscription, context, plan } = step;
     if (next === null) return clearDueMoment(em, 'subscription', subscription.id);
     await storeDueMoment(em, { ...ownerOf(subscription, context.customer, plan), ...next, known: true });
   }
-}
-
-/** Whether the step falls on a bound of the plan's periods. */
-function onBoundary({ subscription, plan, context, at }: Step): boolean {
-  const calendar = billingCalendarOf(subscription, plan.plan, context.zone);
-  return periodContaining(calendar, instant(at.getTime())).from === at.getTime();
-}
-
-/** Whether something is closed here: a period of the plan, or a month of it. */
-function onAnyBoundary({ subscription, plan, context, at }: Step): boolean {
-  return boundaryAfter(subscription, plan, context.zone)(at.getTime() - 1) === at.getTime();
-}
-
-/** Whether the period that is running is the one in which the pause began. */
-function pausedInThisPeriod({ subscription, plan, context, at }: Step): boolean {
-  const calendar = billingCalendarOf(subscription, plan.plan, context.zone);
-  const period = periodContaining(calendar, instant(at.getTime()));
-  return subscription.pausedAt != null && subscription.pausedAt.getTime() >= period.from;
-}
-
-/** Whether it ends here because its `ending_at` says so; a command may have been the first to notice. */
-function endsByItsDate({ subscription, context, at }: Step): boolean {
-  return subscription.endingAt != null && endInstant(subscription.endingAt, context.zone) === at.getTime();
 }
 
 /** Steps after which another subscription may have something to do. */
@@ -419,12 +215,6 @@ async function assertPredecessorDone(em: EntityManager, subscriptionId: string):
     [subscriptionId],
   );
   if (row?.waiting) throw new Error('The plan change that leads to this subscription has not been billed yet');
-}
-
-interface Billed {
-  readonly group: Awaited<ReturnType<typeof billSubscription>>;
-  /** Workflows that the step gave something to do. */
-  readonly wake?: readonly DueMomentRow[];
 }
 
 function dueState({ kind, dueAt }: DueMomentRow): StepInput['due'] {

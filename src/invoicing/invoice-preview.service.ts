@@ -20,7 +20,7 @@ import { type BillingContext, loadBillingContext } from './billing-context.js';
 import { type BillingGroup, composeGroup } from './invoice-composition.js';
 import { wholeInvoiceView, type WholeInvoiceView } from './invoice-view.js';
 import type { InvoiceRow } from './invoice.entity.js';
-import { isBilledKind, performStep } from './subscription-steps.js';
+import { performStep } from './subscription-steps.js';
 
 /** Whose invoice is asked for, and what is to be imagined before it. */
 export interface PreviewRequest {
@@ -202,15 +202,15 @@ export class InvoicePreviews {
   private async perform(em: EntityManager, context: BillingContext, subscription: SubscriptionRow, due: DueMoment) {
     const { kind } = due;
     // What comes after a pause is not known before it ends.
-    if (!isBilledKind(kind)) throw methodNotAllowed('no_active_subscription');
+    if (kind === 'pause' || kind === 'resume') throw methodNotAllowed('no_active_subscription');
     const at = new Date(due.at);
     const plan = await loadSubscriptionPlan(em, subscription);
     const partition = partitionOf(subscription.organizationId, subscription.externalId, this.config.usagePartitions);
-    const group = await performStep(kind, { em, reader: this.reader, at, subscription, plan, context, partition });
+    const billed = await performStep(kind, { em, reader: this.reader, at, subscription, plan, context, partition });
     subscription.doneKind = due.kind;
     subscription.doneAt = at;
     await em.flush();
-    return group;
+    return billed?.group ?? null;
   }
 }
 

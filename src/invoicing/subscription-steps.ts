@@ -1,6 +1,7 @@
 import { loadSubscriptionPlan, type RatedPlan } from '../catalog/rated-plan.js';
 import { periodContaining } from '../domain/calendar/billing-calendar.js';
 import { instant } from '../domain/calendar/instant.js';
+import type { DueMomentRow } from '../due-moments/due-moment.entity.js';
 import type { DueKind } from '../domain/subscriptions/due-moments.js';
 import type { UsageReader } from '../metering/index.js';
 import type { EntityManager } from '../platform/database/database.js';
@@ -15,10 +16,13 @@ import {
   trialEnd,
 } from '../subscriptions/lifecycle.js';
 import { takeOver } from '../subscriptions/plan-change.js';
+import { scheduleNext } from '../subscriptions/schedule.js';
+import { SubscriptionPauseEntity } from '../subscriptions/subscription-pause.entity.js';
 import { SubscriptionEntity, type SubscriptionRow } from '../subscriptions/subscription.entity.js';
 import type { BillingContext } from './billing-context.js';
 import { BillingPeriodEntity } from './billing-period.entity.js';
 import { storedCutoff } from './cutoff.js';
+import { FeeEntity } from './fee.entity.js';
 import type { BillingGroup } from './invoice-composition.js';
 import { billSubscription, type BillingStep, PERIODIC_GROUP } from './subscription-billing.js';
 import { creditUnusedTime } from './unused-time.js';
@@ -34,27 +38,17 @@ export interface SubscriptionStep {
   readonly partition: number;
 }
 
-/** The due moments that lead from one invoice to the next; a pause is not looked through. */
-const BILLED_KINDS = [
-  'activation',
-  'starting',
-  'trial_end',
-  'period_end',
-  'units_change',
-  'plan_change',
-  'ending',
-] as const satisfies readonly DueKind[];
-export type BilledKind = (typeof BILLED_KINDS)[number];
-
-export function isBilledKind(kind: string): kind is BilledKind {
-  return (BILLED_KINDS as readonly string[]).includes(kind);
+/** What a step billed, to be composed when its siblings are done, and the moments that it gave to other workflows. */
+export interface Billed {
+  readonly group: BillingGroup;
+  readonly moments: readonly DueMomentRow[];
 }
 
 /**
- * Does what is due of a subscription at an instant, as its workflow's activity does; the caller moves the record on and
- * composes what was billed. Null when nothing was.
+ * Does what is due of a subscription at an instant: the one path of a subscription's workflow and of previews. The caller
+ * moves the record on and composes what was billed. Null when nothing was.
  */
-export async function performStep(kind: BilledKind, step: SubscriptionStep): Promise<BillingGroup | null> {
+export async function performStep(kind: DueKind, step: SubscriptionStep): Promise<Billed | null> {
   switch (kind) {
     case 'activation':
       return activate(step);
@@ -66,6 +60,10 @@ export async function performStep(kind: BilledKind, step: SubscriptionStep): Pro
       return bill(step, 'subscription_periodic', 'period');
     case 'units_change':
       return billUnitsChange(step);
+    case 'pause':
+      return pause(step);
+    case 'resume':
+      return resume(step);
     case 'plan_change':
       return changePlan(step);
     case 'ending':
@@ -78,13 +76,14 @@ async function bill(
   reason: BillingStep['reason'],
   covers: BillingStep['covers'],
   how: Pick<BillingStep, 'group' | 'endedByUpgrade'> = {},
-): Promise<BillingGroup> {
+): Promise<Billed> {
   const cutoffSequence = await storedCutoff(em, partition);
-  return billSubscription({
+  const group = await billSubscription({
     ...{ em, reader, context, subscription, plan, reason, covers, partition, cutoffSequence },
     ...how,
     billingAt: at,
   });
+  return { group, moments: [] };
 }
 
 async function activate({ em, subscription, plan, at }: SubscriptionStep): Promise<null> {
@@ -101,7 +100,7 @@ async function activate({ em, subscription, plan, at }: SubscriptionStep): Promi
 }
 
 // Several changes of one instant of a test clock have an invoice each.
-async function billUnitsChange(step: SubscriptionStep): Promise<BillingGroup> {
+async function billUnitsChange(step: SubscriptionStep): Promise<Billed> {
   const { em, subscription, at } = step;
   const [, ...left] = subscription.unitChangesDue ?? [];
   subscription.unitChangesDue = left.length === 0 ? null : left;
@@ -109,7 +108,7 @@ async function billUnitsChange(step: SubscriptionStep): Promise<BillingGroup> {
   return bill(step, 'in_advance_charge', 'units_change', { group: `units_change/${subscription.id}/${earlier}` });
 }
 
-async function endTrial(step: SubscriptionStep): Promise<BillingGroup | null> {
+async function endTrial(step: SubscriptionStep): Promise<Billed | null> {
   const { subscription, plan, at } = step;
   subscription.trialEndedAt = at;
   // On a boundary the period that begins is billed by its own close, a moment later.
@@ -120,9 +119,10 @@ async function endTrial(step: SubscriptionStep): Promise<BillingGroup | null> {
  * Two plans on one document: what the old one still owes up to here, and what the new one asks for in advance. A downgrade
  * closes the old plan's period on its bound, with all that is closed there; an upgrade is an event of its own.
  */
-async function changePlan(step: SubscriptionStep): Promise<BillingGroup> {
+async function changePlan(step: SubscriptionStep): Promise<Billed> {
   const { em, subscription: old, at, context } = step;
   const upgrade = old.nextPlanAtOnce;
+  const wasPending = (await successorOf(em, old))?.status === 'pending';
   const next = await takeOver(em, old, at, at);
   const plan = await loadSubscriptionPlan(em, next);
   const group = upgrade ? `plan_change/${old.id}` : PERIODIC_GROUP;
@@ -137,22 +137,66 @@ async function changePlan(step: SubscriptionStep): Promise<BillingGroup> {
   if (upgrade) {
     await creditUnusedTime({ em, context, subscription: old, at, endedByUpgrade: true, mode: 'credit' });
   }
-  return billed;
+  return { ...billed, moments: wasPending ? await scheduleNext(em, next, plan, context) : [] };
 }
 
-async function end(step: SubscriptionStep): Promise<BillingGroup | null> {
+/** What is owed up to here, and what was paid for the time after it; the day itself goes with the pause. */
+async function pause(step: SubscriptionStep): Promise<Billed | null> {
+  const { em, subscription, context, at } = step;
+  const group = await pauseGroup(step);
+  const billed = await bill(step, 'subscription_terminating', 'end', { group, endedByUpgrade: true });
+  await creditUnusedTime({ em, context, subscription, at, endedByUpgrade: true, mode: 'credit' });
+  // A life that goes on needs no document of nothing; late usage could still fill one that is a draft for a while.
+  const owed = await em.count(FeeEntity, { subscriptionId: subscription.id, invoiceId: null });
+  return owed === 0 && context.graceDays === 0 ? null : billed;
+}
+
+/** Like a start, for what is left of the period in which it happens. */
+async function resume(step: SubscriptionStep): Promise<Billed | null> {
+  const { subscription, plan, at } = step;
+  const group = await pauseGroup(step);
+  const paidFor = pausedInThisPeriod(step);
+  subscription.resumedAt = at;
+  subscription.pausedAt = null;
+  subscription.resumeAt = null;
+  subscription.updatedAt = at;
+  const trialEndsAt = subscription.trialEndsAt ?? null;
+  if (trialEndsAt !== null && trialEndsAt <= at) subscription.trialEndedAt ??= trialEndsAt;
+  const fee = plan.plan.payInAdvance && (trialEndsAt === null || trialEndsAt <= at);
+  const fixedCharges = fixedChargesInAdvance(plan) && !paidFor;
+  if (!fee && !fixedCharges) return null;
+  // Fixed charges paid in advance are not given back by a pause, so they are not asked for again in their period.
+  return bill(step, 'subscription_starting', fixedCharges ? 'start' : 'trial_end', { group });
+}
+
+// Each pause bills for itself, even two of one instant.
+async function pauseGroup({ em, subscription }: SubscriptionStep): Promise<string> {
+  return `pause/${subscription.id}/${await em.count(SubscriptionPauseEntity, { subscriptionId: subscription.id })}`;
+}
+
+async function end(step: SubscriptionStep): Promise<Billed | null> {
   const { em, subscription, plan, context, at } = step;
+  if (subscription.status === 'canceled') return null;
+  const paused = subscription.doneKind === 'pause';
   const closed = subscription.doneKind === 'period_end' && subscription.doneAt?.getTime() === at.getTime();
   const commanded = subscription.terminatedAt != null && !endsByItsDate(step);
   subscription.status = 'terminated';
   subscription.terminatedAt ??= at;
+  subscription.updatedAt = at;
   await cancelWhatFollows(step);
-  if (subscription.startedAt == null) return null;
+  // All that was owed was billed by the pause.
+  if (subscription.startedAt == null || paused) return null;
   if (plan.plan.payInAdvance) subscription.onTerminationCreditNote ??= 'credit';
   const started = subscription.startedAt.getTime() === at.getTime();
-  const covers = onAnyBoundary(step) && !closed && !started && !commanded ? 'end_on_boundary' : 'end';
   const billed =
-    subscription.onTerminationInvoice === 'skip' ? null : await bill(step, 'subscription_terminating', covers);
+    subscription.onTerminationInvoice === 'skip'
+      ? null
+      : // Ended by its own date on a boundary: that period is closed here. A command on the boundary comes after its close.
+        await bill(
+          step,
+          'subscription_terminating',
+          onAnyBoundary(step) && !closed && !started && !commanded ? 'end_on_boundary' : 'end',
+        );
   const mode = subscription.onTerminationCreditNote ?? 'credit';
   await creditUnusedTime({ em, context, subscription, at, endedByUpgrade: false, mode });
   return billed;
@@ -177,6 +221,13 @@ function onBoundary({ subscription, plan, context, at }: SubscriptionStep): bool
 /** Whether something is closed here: a period of the plan, or a month of it. */
 function onAnyBoundary({ subscription, plan, context, at }: SubscriptionStep): boolean {
   return boundaryAfter(subscription, plan, context.zone)(at.getTime() - 1) === at.getTime();
+}
+
+/** Whether the period that is running is the one in which the pause began. */
+function pausedInThisPeriod({ subscription, plan, context, at }: SubscriptionStep): boolean {
+  const calendar = billingCalendarOf(subscription, plan.plan, context.zone);
+  const period = periodContaining(calendar, instant(at.getTime()));
+  return subscription.pausedAt != null && subscription.pausedAt.getTime() >= period.from;
 }
 
 /** Whether it ends here because its `ending_at` says so; a command may have been the first to notice. */
