@@ -102,25 +102,30 @@ export class UsageReader {
     const presence = current ? await this.presence(em, range, uncounted, reading) : null;
     const weighed = requests.filter((request) => request.prorated === true);
     const events = await this.eventsOfMetrics(em, range, [...new Set(weighed.map(({ metric }) => metric))]);
-    const answers: UsageSlice[][] = [];
-    for (const request of requests) {
+    const slicings = requests.map((request) => sliced(reading.groups(request.metric.id), request.sliceOf));
+    const counted = requests.map(({ metric, prorated }, index) => ({
+      metric,
+      slices: isUniqueCount(metric) && prorated !== true ? slicings[index]! : [],
+    }));
+    const present = presence === null ? null : await this.presentIn(em, range, counted, presence);
+    return requests.map((request, index) => {
       const { metric } = request;
-      const slices = sliced(reading.groups(metric.id), request.sliceOf);
       const prorated = request.prorated === true ? bySlice(events.get(metric.id) ?? [], request.sliceOf) : null;
-      const counted = presence !== null && prorated === null && isUniqueCount(metric);
-      const present = counted ? await this.presentIn(em, range, metric, slices, presence) : null;
-      answers.push(
-        slices.map(({ slice, dimensions, partial, carried }) => {
-          const history = { partial, carried, ...(present === null ? {} : { present: present.get(slice) ?? 0 }) };
-          if (prorated === null) return { slice, dimensions, usage: meteredUnits(metric, history, range) };
-          const weigh = isUniqueCount(metric) ? proratedUniqueCount : proratedSum;
-          const known = prorated.get(slice) ?? [];
-          const units = weigh(metric.recurring ? known : known.filter((event) => event.at >= range.from), range);
-          return { slice, dimensions, usage: proratedMeteredUnits(metric, units, history) };
-        }),
-      );
-    }
-    return answers;
+      const isCounted = present !== null && prorated === null && isUniqueCount(metric);
+      return slicings[index]!.map((one) => {
+        const { slice, dimensions, partial, carried } = one;
+        const history = {
+          partial,
+          carried,
+          ...(isCounted ? { present: present.get(presenceKey(metric, one)) ?? 0 } : {}),
+        };
+        if (prorated === null) return { slice, dimensions, usage: meteredUnits(metric, history, range) };
+        const weigh = isUniqueCount(metric) ? proratedUniqueCount : proratedSum;
+        const known = prorated.get(slice) ?? [];
+        const units = weigh(metric.recurring ? known : known.filter((event) => event.at >= range.from), range);
+        return { slice, dimensions, usage: proratedMeteredUnits(metric, units, history) };
+      });
+    });
   }
 
   /**
@@ -285,38 +290,49 @@ export class UsageReader {
     return presence;
   }
 
-  /** A value counts once in a slice, in however many combinations of dimensions it was seen; the last operation decides. */
+  /**
+   * How many values are present in each slice, by `presenceKey`. A value counts once in a slice, in however many combinations
+   * of dimensions it was seen; the last operation decides. One statement for all slices of several combinations.
+   */
   private async presentIn(
     em: EntityManager,
     { organizationId, externalSubscriptionId, from }: UsageRange,
-    metric: MetricDefinition,
-    slices: readonly SlicedUsage[],
+    asked: readonly { readonly metric: MetricDefinition; readonly slices: readonly SlicedUsage[] }[],
     presence: ReadonlyMap<string, number>,
-  ): Promise<Map<string, number>> {
+  ): Promise<ReadonlyMap<string, number>> {
     const present = new Map<string, number>();
-    const mixed = slices.filter(({ members }) => members.length > 1);
-    for (const { slice, members } of slices) {
-      if (members.length === 1) present.set(slice, presence.get(`${metric.id}${members[0]!}`) ?? 0);
+    const mixed = new Map<string, { metric: MetricDefinition; members: readonly string[] }>();
+    for (const { metric, slices } of asked) {
+      for (const slice of slices) {
+        const { members } = slice;
+        const key = presenceKey(metric, slice);
+        if (members.length === 1) present.set(key, presence.get(`${metric.id}${members[0]!}`) ?? 0);
+        else mixed.set(key, { metric, members });
+      }
     }
-    if (mixed.length === 0) return present;
-    const places = mixed.flatMap(({ members }, index) => members.map((dimensions) => ({ index, dimensions })));
-    const rows = await em.execute<{ slice: number; present: string }[]>(
-      `select slice, count(*)::text as present from (
-         select distinct on (slice, value) slice, last_operation, last_at
-           from unnest(?::int[], ?::text[]) as member (slice, dimensions) join usage_values using (dimensions)
-          where organization_id = ? and external_subscription_id = ? and metric_id = ?
-          order by slice, value, last_at desc, last_sequence desc
-       ) as last where last_operation = 'add' and last_at >= ?::timestamptz group by slice`,
+    if (mixed.size === 0) return present;
+    const keys = [...mixed.keys()];
+    const places = [...mixed.values()].flatMap(({ metric, members }, index) =>
+      members.map((dimensions) => ({ index, metric, dimensions })),
+    );
+    const rows = await em.execute<{ place: number; present: string }[]>(
+      `select place, count(*)::text as present from (
+         select distinct on (place, value) place, since, last_operation, last_at
+           from unnest(?::int[], ?::uuid[], ?::text[], ?::timestamptz[]) as member (place, metric_id, dimensions, since)
+           join usage_values using (metric_id, dimensions)
+          where organization_id = ? and external_subscription_id = ?
+          order by place, value, last_at desc, last_sequence desc
+       ) as last where last_operation = 'add' and last_at >= since group by place`,
       [
         plainArray(places.map(({ index }) => index)),
+        plainArray(places.map(({ metric }) => metric.id)),
         textArray(places.map(({ dimensions }) => dimensions)),
+        plainArray(places.map(({ metric }) => (metric.recurring ? '-infinity' : isoInstant(from)))),
         organizationId,
         externalSubscriptionId,
-        metric.id,
-        metric.recurring ? '-infinity' : isoInstant(from),
       ],
     );
-    for (const row of rows) present.set(mixed[row.slice]!.slice, Number(row.present));
+    for (const row of rows) present.set(keys[row.place]!, Number(row.present));
     return present;
   }
 
@@ -734,6 +750,11 @@ interface SlicedUsage {
   readonly members: readonly string[];
   readonly partial: PartialAggregate;
   readonly carried: PartialAggregate;
+}
+
+/** Slices of the same combinations hold the same values, whichever charge asks. */
+function presenceKey(metric: MetricDefinition, { members }: SlicedUsage): string {
+  return JSON.stringify([metric.id, ...members]);
 }
 
 function sliced(groups: readonly UsageGroup[], sliceOf: SliceRequest['sliceOf']): SlicedUsage[] {
