@@ -150,4 +150,6 @@ test('200 charges of 20 filters are rated with as many statements as 5 charges o
 
 /** Only what has changed since a plan was read last is read again. */
 const loadsPlan = (text: string) =>
-  /from "(plans|charges|charge_filters|fixed_charges|minimum_commitments|billable_metrics|subscription_terms)"/.test(text);
+  /from "(plans|charges|charge_filters|fixed_charges|minimum_commitments|billable_metrics|subscription_terms)"/.test(
+    text,
+  );
