@@ -2,7 +2,7 @@ import { Body, Controller, Param, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { type AuthenticatedOrganization, Organization } from '../organizations/index.js';
-import { limits, metaOf, pageQuery } from '../platform/http/pagination.js';
+import { metaOf, pageOf, pageQuery } from '../platform/http/pagination.js';
 import { wrapped } from '../platform/http/request.pipe.js';
 import { CreateRoute, DeleteRoute, ListRoute, ReadRoute, UpdateRoute } from '../platform/http/routes.js';
 import { cascadeUpdates, chargeFields, deletionQuery, filterChangeInput, filterInput } from './charge.input.js';
@@ -142,9 +142,4 @@ export class PlanChargesController {
     const { view, part } = await this.parts.deleteFilter(organizationId, planCode, code, filterId, cascading(query));
     return { filter: chargeFilterJson(view, part.charge, part.filter) };
   }
-}
-
-function pageOf<Item>(items: readonly Item[], query: ListQuery): readonly Item[] {
-  const { limit, offset } = limits(query);
-  return items.slice(offset, offset + limit);
 }

@@ -2,7 +2,7 @@ import { Body, Controller, Param, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { type AuthenticatedOrganization, Organization } from '../organizations/index.js';
-import { limits, metaOf, pageQuery } from '../platform/http/pagination.js';
+import { metaOf, pageOf, pageQuery } from '../platform/http/pagination.js';
 import { wrapped } from '../platform/http/request.pipe.js';
 import { CreateRoute, DeleteRoute, ListRoute, ReadRoute, UpdateRoute } from '../platform/http/routes.js';
 import { cascadeUpdates, deletionQuery, fixedChargeFields } from './charge.input.js';
@@ -40,9 +40,8 @@ export class PlanFixedChargesController {
     @Query({ schema: listQuery }) query: z.infer<typeof listQuery>,
   ) {
     const view = await this.parts.read(organizationId, planCode);
-    const { limit, offset } = limits(query);
     return {
-      fixed_charges: view.fixedCharges.slice(offset, offset + limit).map((one) => fixedChargeJson(view, one)),
+      fixed_charges: pageOf(view.fixedCharges, query).map((one) => fixedChargeJson(view, one)),
       meta: metaOf(query, view.fixedCharges.length),
     };
   }

@@ -3,6 +3,7 @@ import { currency } from '../platform/http/fields.js';
 import { type PageRequest, pageQuery } from '../platform/http/pagination.js';
 import { booleanFilter, listFilter, metadataFilter, textFilter } from '../platform/http/query-fields.js';
 import type { EntityManager } from '../platform/database/database.js';
+import { anyContains, type Condition, listedIds, oneOf } from '../platform/database/listed-ids.js';
 
 export const customerListQuery = z.object({
   ...pageQuery,
@@ -32,22 +33,10 @@ export async function listCustomerIds(
     ['deleted_at is null', []],
     ...profileConditions(query),
   ];
-  if (query.search_term) conditions.push(search(query.search_term));
+  if (query.search_term) conditions.push(anyContains(SEARCHED, query.search_term));
   if (query.currencies) conditions.push(oneOf('currency', query.currencies));
-  const where = conditions.map(([sql]) => `(${sql})`).join(' and ');
-  const params = conditions.flatMap(([, values]) => values);
-  const rows = await em.execute<{ id: string }[]>(
-    `select id from customers where ${where} order by created_at desc, id limit ? offset ?`,
-    [...params, query.per_page, (query.page - 1) * query.per_page],
-  );
-  const [count] = await em.execute<{ count: number }[]>(
-    `select count(*)::int as count from customers where ${where}`,
-    params,
-  );
-  return { ids: rows.map(({ id }) => id), totalCount: count?.count ?? 0 };
+  return listedIds(em, { from: 'customers', id: 'id', conditions, orderBy: 'created_at desc, id', page: query });
 }
-
-type Condition = readonly [sql: string, params: readonly unknown[]];
 
 function profileConditions(query: CustomerListQuery): Condition[] {
   const conditions: Condition[] = [];
@@ -78,13 +67,4 @@ function isGiven(field: string, wanted: boolean): Condition {
   return [`coalesce(profile->>'${field}', '') ${wanted ? '<>' : '='} ''`, []];
 }
 
-function oneOf(expression: string, values: readonly string[]): Condition {
-  if (values.length === 0) return ['false', []];
-  return [`${expression} in (${values.map(() => '?').join(', ')})`, values];
-}
-
-function search(term: string): Condition {
-  const pattern = `%${term.replace(/[\\%_]/g, '\\$&')}%`;
-  const fields = ['external_id', 'name', `profile->>'firstname'`, `profile->>'lastname'`, `profile->>'email'`];
-  return [fields.map((field) => `${field} ilike ?`).join(' or '), fields.map(() => pattern)];
-}
+const SEARCHED = ['external_id', 'name', `profile->>'firstname'`, `profile->>'lastname'`, `profile->>'email'`];

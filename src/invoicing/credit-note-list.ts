@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { EntityManager } from '../platform/database/database.js';
+import { anyContains, type Condition, listedIds, oneOf } from '../platform/database/listed-ids.js';
 import { currency } from '../platform/http/fields.js';
 import { pageQuery } from '../platform/http/pagination.js';
 import { booleanFilter, centsFilter, dateFilter, listFilter, textFilter } from '../platform/http/query-fields.js';
@@ -42,20 +43,14 @@ export async function listCreditNoteIds(
   query: CreditNoteListQuery,
   customerId?: string,
 ): Promise<{ ids: string[]; totalCount: number }> {
-  const conditions = conditionsOf(organizationId, query, customerId);
-  const from = `credit_notes n join customers c on c.id = n.customer_id join invoices i on i.id = n.invoice_id
-     where ${conditions.map(([sql]) => `(${sql})`).join(' and ')}`;
-  const params = conditions.flatMap(([, values]) => values);
-  const rows = await em.execute<{ id: string }[]>(
-    `select n.id from ${from}
-      order by n.issuing_date desc, n.created_at desc, n.sequential_id desc, n.id limit ? offset ?`,
-    [...params, query.per_page, (query.page - 1) * query.per_page],
-  );
-  const [count] = await em.execute<{ count: number }[]>(`select count(*)::int as count from ${from}`, params);
-  return { ids: rows.map(({ id }) => id), totalCount: count?.count ?? 0 };
+  return listedIds(em, {
+    from: 'credit_notes n join customers c on c.id = n.customer_id join invoices i on i.id = n.invoice_id',
+    id: 'n.id',
+    conditions: conditionsOf(organizationId, query, customerId),
+    orderBy: 'n.issuing_date desc, n.created_at desc, n.sequential_id desc, n.id',
+    page: query,
+  });
 }
-
-type Condition = readonly [sql: string, params: readonly unknown[]];
 
 function conditionsOf(organizationId: string, query: CreditNoteListQuery, customerId?: string): Condition[] {
   const conditions: Condition[] = [
@@ -65,11 +60,6 @@ function conditionsOf(organizationId: string, query: CreditNoteListQuery, custom
   const equal = (sql: string, value: unknown) => {
     if (value !== undefined) conditions.push([sql, [value]]);
   };
-  const oneOf = (column: string, values: readonly string[] | undefined) => {
-    if (values === undefined) return;
-    const marks = values.map(() => '?').join(', ');
-    conditions.push(values.length === 0 ? ['false', []] : [`${column} in (${marks})`, values]);
-  };
   equal('n.customer_id = ?', customerId);
   equal('c.external_id = ?', query.external_customer_id);
   equal('n.issuing_date >= ?', query.issuing_date_from);
@@ -78,18 +68,14 @@ function conditionsOf(organizationId: string, query: CreditNoteListQuery, custom
   equal('i.number = ?', query.invoice_number);
   equal('n.total_amount_cents >= ?', query.amount_from);
   equal('n.total_amount_cents <= ?', query.amount_to);
-  oneOf('n.reason', query.reason);
-  oneOf('n.credit_status', query.credit_status);
-  oneOf('n.refund_status', query.refund_status);
-  if (query.search_term) conditions.push(search(query.search_term));
+  if (query.reason) conditions.push(oneOf('n.reason', query.reason));
+  if (query.credit_status) conditions.push(oneOf('n.credit_status', query.credit_status));
+  if (query.refund_status) conditions.push(oneOf('n.refund_status', query.refund_status));
+  if (query.search_term) conditions.push(anyContains(SEARCHED, query.search_term));
   // There is one billing entity, called default, and nobody bills himself.
   const otherEntity = query.billing_entity_codes !== undefined && !query.billing_entity_codes.includes('default');
   if (otherEntity || query.self_billed === true) conditions.push(['false', []]);
   return conditions;
 }
 
-function search(term: string): Condition {
-  const pattern = `%${term.replace(/[\\%_]/g, '\\$&')}%`;
-  const fields = ['n.number', 'n.id::text', 'c.external_id', 'c.name', `c.profile->>'email'`];
-  return [fields.map((field) => `${field} ilike ?`).join(' or '), fields.map(() => pattern)];
-}
+const SEARCHED = ['n.number', 'n.id::text', 'c.external_id', 'c.name', `c.profile->>'email'`];

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { EntityManager } from '../platform/database/database.js';
+import { anyContains, type Condition, listedIds, oneOf } from '../platform/database/listed-ids.js';
 import { currency } from '../platform/http/fields.js';
 import { pageQuery } from '../platform/http/pagination.js';
 import {
@@ -50,21 +51,14 @@ export async function listInvoiceIds(
   query: InvoiceListQuery,
   customerId?: string,
 ): Promise<{ ids: string[]; totalCount: number }> {
-  const conditions = conditionsOf(organizationId, query, customerId);
-  const from = `invoices i join customers c on c.id = i.customer_id left join test_clocks t on t.id = c.test_clock_id
-     where ${conditions.map(([sql]) => `(${sql})`).join(' and ')}`;
-  const params = conditions.flatMap(([, values]) => values);
-  const rows = await em.execute<{ id: string }[]>(
-    `select i.id from ${from}
-      order by i.issuing_date desc nulls first, i.created_at desc, i.sequential_id desc nulls first, i.id
-      limit ? offset ?`,
-    [...params, query.per_page, (query.page - 1) * query.per_page],
-  );
-  const [count] = await em.execute<{ count: number }[]>(`select count(*)::int as count from ${from}`, params);
-  return { ids: rows.map(({ id }) => id), totalCount: count?.count ?? 0 };
+  return listedIds(em, {
+    from: 'invoices i join customers c on c.id = i.customer_id left join test_clocks t on t.id = c.test_clock_id',
+    id: 'i.id',
+    conditions: conditionsOf(organizationId, query, customerId),
+    orderBy: 'i.issuing_date desc nulls first, i.created_at desc, i.sequential_id desc nulls first, i.id',
+    page: query,
+  });
 }
-
-type Condition = readonly [sql: string, params: readonly unknown[]];
 
 function conditionsOf(organizationId: string, query: InvoiceListQuery, customerId: string | undefined): Condition[] {
   const statuses = query.statuses ?? query.status;
@@ -87,10 +81,12 @@ function conditionsOf(organizationId: string, query: InvoiceListQuery, customerI
   equal('i.invoice_type = ?', query.invoice_type);
   if (paymentStatuses) conditions.push(oneOf('i.payment_status', paymentStatuses));
   if (query.payment_overdue !== undefined) conditions.push([query.payment_overdue ? OVERDUE : `not (${OVERDUE})`, []]);
-  if (query.search_term) conditions.push(search(query.search_term));
+  if (query.search_term) conditions.push(anyContains(SEARCHED, query.search_term));
   if (!isPossible(query)) conditions.push(['false', []]);
   return conditions;
 }
+
+const SEARCHED = ['i.number', 'i.id::text', 'c.external_id', 'c.name', `c.profile->>'email'`];
 
 const OVERDUE = `i.status = 'finalized' and i.payment_status <> 'succeeded' and i.payment_due_date is not null
   and i.payment_due_date < (coalesce(t.frozen_at, now()) at time zone 'UTC')::date`;
@@ -100,15 +96,4 @@ function isPossible(query: InvoiceListQuery): boolean {
   const otherEntity = query.billing_entity_codes !== undefined && !query.billing_entity_codes.includes('default');
   const hasMetadata = Object.keys(query.metadata ?? {}).length > 0;
   return query.payment_dispute_lost !== true && query.self_billed !== true && !otherEntity && !hasMetadata;
-}
-
-function oneOf(column: string, values: readonly string[]): Condition {
-  if (values.length === 0) return ['false', []];
-  return [`${column} in (${values.map(() => '?').join(', ')})`, values];
-}
-
-function search(term: string): Condition {
-  const pattern = `%${term.replace(/[\\%_]/g, '\\$&')}%`;
-  const fields = ['i.number', 'i.id::text', 'c.external_id', 'c.name', `c.profile->>'email'`];
-  return [fields.map((field) => `${field} ilike ?`).join(' or '), fields.map(() => pattern)];
 }

@@ -15,7 +15,7 @@ import {
 import type { ChargeRows } from '../catalog/plan-rows.js';
 import { type AuthenticatedOrganization, Organization } from '../organizations/index.js';
 import { Database } from '../platform/database/database.js';
-import { limits, metaOf, pageQuery } from '../platform/http/pagination.js';
+import { metaOf, pageOf, pageQuery } from '../platform/http/pagination.js';
 import { wrapped } from '../platform/http/request.pipe.js';
 import { CreateRoute, DeleteRoute, ListRoute, ReadRoute, UpdateRoute } from '../platform/http/routes.js';
 import { SubscriptionsService } from './ports.js';
@@ -44,9 +44,8 @@ export class SubscriptionChargesController {
     @Query({ schema: listQuery }) query: ListQuery,
   ) {
     const view = await readPlanOf(this.database, organizationId, externalId, query);
-    const { limit, offset } = limits(query);
     return {
-      charges: view.charges.slice(offset, offset + limit).map((charge) => chargeJson(view, charge)),
+      charges: pageOf(view.charges, query).map((charge) => chargeJson(view, charge)),
       meta: metaOf(query, view.charges.length),
     };
   }
@@ -106,9 +105,8 @@ export class SubscriptionChargesController {
   ) {
     const view = await readPlanOf(this.database, organizationId, externalId, query);
     const { charge, filters } = findCharge(view, null, { code });
-    const { limit, offset } = limits(query);
     return {
-      filters: filters.slice(offset, offset + limit).map((filter) => chargeFilterJson(view, charge, filter)),
+      filters: pageOf(filters, query).map((filter) => chargeFilterJson(view, charge, filter)),
       meta: metaOf(query, filters.length),
     };
   }

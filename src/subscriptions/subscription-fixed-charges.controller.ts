@@ -6,7 +6,7 @@ import { fixedChargeAnswer, fixedChargeJson } from '../catalog/index.js';
 import { findFixedCharge, ownFixedCharge, withFixedCharge } from '../catalog/overrides.js';
 import { type AuthenticatedOrganization, Organization } from '../organizations/index.js';
 import { Database } from '../platform/database/database.js';
-import { limits, metaOf, pageQuery } from '../platform/http/pagination.js';
+import { metaOf, pageOf, pageQuery } from '../platform/http/pagination.js';
 import { wrapped } from '../platform/http/request.pipe.js';
 import { ListRoute, ReadRoute, UpdateRoute } from '../platform/http/routes.js';
 import { SubscriptionsService } from './ports.js';
@@ -31,9 +31,8 @@ export class SubscriptionFixedChargesController {
     @Query({ schema: listQuery }) query: z.infer<typeof listQuery>,
   ) {
     const view = await readPlanOf(this.database, organizationId, externalId, query);
-    const { limit, offset } = limits(query);
     return {
-      fixed_charges: view.fixedCharges.slice(offset, offset + limit).map((one) => fixedChargeJson(view, one)),
+      fixed_charges: pageOf(view.fixedCharges, query).map((one) => fixedChargeJson(view, one)),
       meta: metaOf(query, view.fixedCharges.length),
     };
   }

@@ -1,4 +1,5 @@
 import type { EntityManager } from '../platform/database/database.js';
+import { type Condition, listedIds, oneOf } from '../platform/database/listed-ids.js';
 import type { SubscriptionListQuery } from './subscription.input.js';
 
 /** The ids of a page of subscriptions, latest start first, and how many the filters find in all. */
@@ -8,7 +9,7 @@ export async function listSubscriptionIds(
   query: SubscriptionListQuery,
   customerId?: string,
 ): Promise<{ ids: string[]; totalCount: number }> {
-  const conditions: [sql: string, params: readonly unknown[]][] = [['s.organization_id = ?', [organizationId]]];
+  const conditions: Condition[] = [['s.organization_id = ?', [organizationId]]];
   const statuses = query.status ?? ['active'];
   conditions.push(oneOf('s.status', statuses));
   if (customerId !== undefined) conditions.push(['s.customer_id = ?', [customerId]]);
@@ -24,19 +25,12 @@ export async function listSubscriptionIds(
   if (query.billing_entity_codes !== undefined && !query.billing_entity_codes.includes('default')) {
     conditions.push(['false', []]);
   }
-  const from = `subscriptions s join customers c on c.id = s.customer_id join plans p on p.id = s.plan_id
-     left join subscription_terms t on t.subscription_id = s.id
-     where ${conditions.map(([sql]) => sql).join(' and ')}`;
-  const params = conditions.flatMap(([, values]) => values);
-  const rows = await em.execute<{ id: string }[]>(
-    `select s.id from ${from} order by s.started_at desc nulls last, s.created_at desc, s.id limit ? offset ?`,
-    [...params, query.per_page, (query.page - 1) * query.per_page],
-  );
-  const [count] = await em.execute<{ count: number }[]>(`select count(*)::int as count from ${from}`, params);
-  return { ids: rows.map(({ id }) => id), totalCount: count?.count ?? 0 };
-}
-
-function oneOf(column: string, values: readonly string[]): [string, readonly unknown[]] {
-  if (values.length === 0) return ['false', []];
-  return [`${column} in (${values.map(() => '?').join(', ')})`, values];
+  return listedIds(em, {
+    from: `subscriptions s join customers c on c.id = s.customer_id join plans p on p.id = s.plan_id
+      left join subscription_terms t on t.subscription_id = s.id`,
+    id: 's.id',
+    conditions,
+    orderBy: 's.started_at desc nulls last, s.created_at desc, s.id',
+    page: query,
+  });
 }

@@ -49,6 +49,12 @@ export function limits(request: PageRequest): { limit: number; offset: number } 
   return { limit: request.per_page, offset: (request.page - 1) * request.per_page };
 }
 
+/** The page of a list that is at hand as a whole. */
+export function pageOf<Item>(items: readonly Item[], request: PageRequest): readonly Item[] {
+  const { limit, offset } = limits(request);
+  return items.slice(offset, offset + limit);
+}
+
 /**
  * The exact meta of a page. An empty result has page 0 of 0: `{ current_page: 0, next_page: null, prev_page: null,
  * total_pages: 0, total_count: 0 }`.
