@@ -103,26 +103,22 @@ export class UsageReader {
     const weighed = requests.filter((request) => request.prorated === true);
     const events = await this.eventsOfMetrics(em, range, [...new Set(weighed.map(({ metric }) => metric))]);
     const slicings = requests.map((request) => sliced(reading.groups(request.metric.id), request.sliceOf));
-    const counted = requests.map(({ metric, prorated }, index) => ({
-      metric,
-      slices: isUniqueCount(metric) && prorated !== true ? slicings[index]! : [],
-    }));
+    // Weighed ones are counted from their events.
+    const counted = slicings
+      .map((slices, index) => ({ metric: requests[index]!.metric, slices }))
+      .filter(({ metric }, index) => isUniqueCount(metric) && requests[index]!.prorated !== true);
     const present = presence === null ? null : await this.presentIn(em, range, counted, presence);
     return requests.map((request, index) => {
       const { metric } = request;
       const prorated = request.prorated === true ? bySlice(events.get(metric.id) ?? [], request.sliceOf) : null;
-      const isCounted = present !== null && prorated === null && isUniqueCount(metric);
       return slicings[index]!.map((one) => {
         const { slice, dimensions, partial, carried } = one;
-        const history = {
-          partial,
-          carried,
-          ...(isCounted ? { present: present.get(presenceKey(metric, one)) ?? 0 } : {}),
-        };
+        const known = present?.get(one);
+        const history = { partial, carried, ...(known === undefined ? {} : { present: known }) };
         if (prorated === null) return { slice, dimensions, usage: meteredUnits(metric, history, range) };
         const weigh = isUniqueCount(metric) ? proratedUniqueCount : proratedSum;
-        const known = prorated.get(slice) ?? [];
-        const units = weigh(metric.recurring ? known : known.filter((event) => event.at >= range.from), range);
+        const weighable = prorated.get(slice) ?? [];
+        const units = weigh(metric.recurring ? weighable : weighable.filter((event) => event.at >= range.from), range);
         return { slice, dimensions, usage: proratedMeteredUnits(metric, units, history) };
       });
     });
@@ -291,29 +287,34 @@ export class UsageReader {
   }
 
   /**
-   * How many values are present in each slice, by `presenceKey`. A value counts once in a slice, in however many combinations
-   * of dimensions it was seen; the last operation decides. One statement for all slices of several combinations.
+   * How many values are present in each slice. A value counts once in a slice, in however many combinations of dimensions it
+   * was seen; the last operation decides. One statement for all slices of several combinations.
    */
   private async presentIn(
     em: EntityManager,
     { organizationId, externalSubscriptionId, from }: UsageRange,
     asked: readonly { readonly metric: MetricDefinition; readonly slices: readonly SlicedUsage[] }[],
     presence: ReadonlyMap<string, number>,
-  ): Promise<ReadonlyMap<string, number>> {
-    const present = new Map<string, number>();
-    const mixed = new Map<string, { metric: MetricDefinition; members: readonly string[] }>();
+  ): Promise<ReadonlyMap<SlicedUsage, number>> {
+    const present = new Map<SlicedUsage, number>();
+    // Slices of the same combinations hold the same values, whichever charge asks.
+    const mixed = new Map<string, { metric: MetricDefinition; alike: SlicedUsage[] }>();
     for (const { metric, slices } of asked) {
       for (const slice of slices) {
-        const { members } = slice;
-        const key = presenceKey(metric, slice);
-        if (members.length === 1) present.set(key, presence.get(`${metric.id}${members[0]!}`) ?? 0);
-        else mixed.set(key, { metric, members });
+        const [only] = slice.members;
+        if (slice.members.length === 1) present.set(slice, presence.get(`${metric.id}${only!}`) ?? 0);
+        else {
+          const key = JSON.stringify([metric.id, ...slice.members]);
+          const known = mixed.get(key);
+          if (known === undefined) mixed.set(key, { metric, alike: [slice] });
+          else known.alike.push(slice);
+        }
       }
     }
     if (mixed.size === 0) return present;
-    const keys = [...mixed.keys()];
-    const places = [...mixed.values()].flatMap(({ metric, members }, index) =>
-      members.map((dimensions) => ({ index, metric, dimensions })),
+    const kinds = [...mixed.values()];
+    const places = kinds.flatMap(({ metric, alike }, index) =>
+      alike[0]!.members.map((dimensions) => ({ index, metric, dimensions })),
     );
     const rows = await em.execute<{ place: number; present: string }[]>(
       `select place, count(*)::text as present from (
@@ -332,7 +333,10 @@ export class UsageReader {
         externalSubscriptionId,
       ],
     );
-    for (const row of rows) present.set(keys[row.place]!, Number(row.present));
+    const counts = new Map(rows.map((row) => [row.place, Number(row.present)]));
+    for (const [place, { alike }] of kinds.entries()) {
+      for (const slice of alike) present.set(slice, counts.get(place) ?? 0);
+    }
     return present;
   }
 
@@ -750,11 +754,6 @@ interface SlicedUsage {
   readonly members: readonly string[];
   readonly partial: PartialAggregate;
   readonly carried: PartialAggregate;
-}
-
-/** Slices of the same combinations hold the same values, whichever charge asks. */
-function presenceKey(metric: MetricDefinition, { members }: SlicedUsage): string {
-  return JSON.stringify([metric.id, ...members]);
 }
 
 function sliced(groups: readonly UsageGroup[], sliceOf: SliceRequest['sliceOf']): SlicedUsage[] {
