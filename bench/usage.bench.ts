@@ -5,7 +5,10 @@ import { eventId } from '../src/metering/index.js';
 import { type BenchContext, type Figure, newOrganization } from './bench.js';
 import { percentile } from './http-load.js';
 
-/** `BENCH_USAGE_SIZES=1000,10000000 npm run bench -- usage` takes other ones; ten million events take minutes to store. */
+/**
+ * `BENCH_USAGE_SIZES=1000,10000000 npm run bench -- usage` takes other ones, `BENCH_USAGE_KINDS=sum,grouped` only some kinds;
+ * ten million events of one kind take minutes to store.
+ */
 const SIZES = (process.env['BENCH_USAGE_SIZES'] ?? '1000,100000,1000000').split(',').map(Number);
 const READS = 400;
 const WARM_UP = 50;
@@ -13,8 +16,8 @@ const FROM = Date.parse('2025-03-01T00:00:00Z');
 const SPAN_MS = 31 * 86_400_000 - 3_600_000;
 const GROUPS = 10_000;
 const EVENTS_PER_BATCH = 1000;
-/** A partition that no consumer owns: what is written for it goes the consumer's way and meets nobody. */
-const PARTITION = 1000;
+/** Partitions that no consumer owns: what is written for them goes the consumer's way and meets nobody. */
+const PARTITIONS = [1000, 1001];
 
 interface Kind {
   readonly code: string;
@@ -25,7 +28,7 @@ interface Kind {
 
 const value = () => ({ value: 3 });
 
-const KINDS: readonly Kind[] = [
+const ALL_KINDS: readonly Kind[] = [
   { code: 'sum', metric: { aggregation_type: 'sum_agg', field_name: 'value' }, eventProperties: value },
   { code: 'count', metric: { aggregation_type: 'count_agg' }, eventProperties: () => ({}) },
   { code: 'max', metric: { aggregation_type: 'max_agg', field_name: 'value' }, eventProperties: value },
@@ -58,25 +61,37 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
+const wanted = process.env['BENCH_USAGE_KINDS']?.split(',');
+const KINDS = ALL_KINDS.filter(({ code }) => wanted === undefined || wanted.includes(code));
+
 /** How long a customer waits for `current_usage` at the end of a month, with ever more events behind it. */
 export async function benchUsage(context: BenchContext): Promise<Figure[]> {
   const client = await newOrganization(context, 'Usage');
   await catalog(client);
+  // Two at once, as two partitions of the log are stored at once.
+  const waiting = SIZES.flatMap((size) => KINDS.map((kind) => ({ size, kind })));
+  await Promise.all(
+    PARTITIONS.map(async (partition) => {
+      const sql = new pg.Client({ connectionString: context.databaseUrl });
+      await sql.connect();
+      try {
+        const store = new EventStore(sql, partition);
+        for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+          const { size, kind } = next;
+          const started = performance.now();
+          await seed(store, client.organizationId, kind, size);
+          const seconds = (performance.now() - started) / 1000;
+          const rate = Math.round(size / seconds).toLocaleString('en');
+          context.report(`usage: ${size.toLocaleString('en')} events of one month, ${kind.code}: ${rate} a second`);
+        }
+      } finally {
+        await sql.end();
+      }
+    }),
+  );
   const sql = new pg.Client({ connectionString: context.databaseUrl });
   await sql.connect();
-  try {
-    const store = new EventStore(sql, PARTITION);
-    let watermark = await store.watermark();
-    for (const size of SIZES) {
-      for (const kind of KINDS) {
-        context.report(`usage: ${size.toLocaleString('en')} events of one month, ${kind.code}`);
-        watermark = await seed(store, watermark, client.organizationId, kind, size);
-      }
-    }
-    await sql.query('vacuum analyze');
-  } finally {
-    await sql.end();
-  }
+  await sql.query('vacuum analyze').finally(() => sql.end());
   const figures: Figure[] = [];
   for (const kind of KINDS) figures.push(...(await measure(client, kind)));
   return figures;
@@ -153,15 +168,14 @@ async function catalog(client: DemoClient): Promise<void> {
   await client.advance(clock.lago_id, Date.parse('2025-03-31T23:30:00Z'));
 }
 
-/** Events in the order of their time, by the consumer's own statement. Returns the new watermark. */
+/** Events in the order of their time, by the consumer's own statement. */
 async function seed(
   store: EventStore,
-  start: number,
   organizationId: string,
   { code, eventProperties }: Kind,
   size: number,
-): Promise<number> {
-  let watermark = start;
+): Promise<void> {
+  let watermark = await store.watermark();
   const externalSubscriptionId = `s-${code}-${size}`;
   for (let first = 0; first < size; first += EVENTS_PER_BATCH) {
     const events = Array.from({ length: Math.min(EVENTS_PER_BATCH, size - first) }, (_, index) => {
@@ -183,5 +197,4 @@ async function seed(
     await store.store([{ streamSequence, events, rejected: null }], watermark);
     watermark = streamSequence;
   }
-  return watermark;
 }
