@@ -7,16 +7,9 @@ export { meterForStore } from './metered-row.js';
 export { MetricDefinitions } from './metric-definitions.js';
 export { type ConsumerCounts, UsageConsumer, type UsageNotifier } from './usage-consumer.js';
 export { encodeEvent, encodeGroup, encodeMessage, type EventJson } from './usage-message.js';
-export {
-  type SliceRequest,
-  type TransactionBounds,
-  type TransactionsRequest,
-  type UsageGroup,
-  UsageReader,
-  type UsageRange,
-  type UsageRequest,
-  type UsageSlice,
-  type WeighedRange,
-} from './usage-reader.js';
+export type { TransactionBounds, TransactionsRequest } from './transactions.js';
+export type { UsageGroup } from './usage-history.js';
+export type { UsageRange, UsageRequest, WeighedRange } from './usage-range.js';
+export { type SliceRequest, UsageReader, type UsageSlice } from './usage-reader.js';
 export { readWatermarks } from './watermarks.js';
 export { type UsageDifference, type UsageVerification, verifyUsage, type VerifyUsageOptions } from './verify.js';
