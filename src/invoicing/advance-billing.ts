@@ -98,8 +98,13 @@ async function storeLines(
   return { fees: lines.length, moments };
 }
 
+/** What is billed next: the events that wait and are not in a pause, in order of ingest sequence. */
+export async function nextToBill(em: EntityManager, key: SubscriptionKey): Promise<AdvanceEventRow[]> {
+  return outsidePauses(em, key, await nextEvents(em, key));
+}
+
 /** The events that wait, in order of ingest sequence; as many as are billed at once. */
-export async function nextEvents(em: EntityManager, key: SubscriptionKey): Promise<AdvanceEventRow[]> {
+async function nextEvents(em: EntityManager, key: SubscriptionKey): Promise<AdvanceEventRow[]> {
   const rows = await em.execute<EventRow[]>(
     `select event_id as id, ingest_sequence::text as sequence from advance_events
       where organization_id = ? and external_subscription_id = ?

@@ -88,6 +88,11 @@ export class AdvanceLedger {
     return step;
   }
 
+  /** What was billed of a slice, with the uses that were stepped through; null when it was neither read nor touched. */
+  billed(id: string): BilledSlice | null {
+    return this.kept.get(id)?.slice ?? null;
+  }
+
   async store(organizationId: string, at: Date): Promise<void> {
     const totals = [...this.changed].map((id) => {
       const { key, slice } = this.kept.get(id)!;
@@ -144,10 +149,7 @@ export class AdvanceLedger {
     for (const [id, use] of ids) {
       const row = byId.get(id);
       if (row === undefined) continue;
-      this.kept.set(id, {
-        key: use,
-        slice: { level: new Decimal(row.level), periods: periodsFromJson(row.periods) },
-      });
+      this.kept.set(id, { key: use, slice: sliceFromRow(row) });
     }
     const unique = uses.filter(({ event }) => event.uniqueValue !== null);
     if (unique.length === 0) return;
@@ -227,6 +229,23 @@ export class AdvanceLedger {
   }
 }
 
+/** What was billed in advance of the slices of some charges of a subscription, by the ids of the slices. */
+export async function readBilledSlices(
+  em: EntityManager,
+  subscriptionId: string,
+  chargeIds: readonly string[],
+): Promise<Map<string, BilledSlice>> {
+  const rows = await em.execute<TotalRow[]>(
+    `select id, level::text, periods from advance_totals where subscription_id = ? and charge_id = any(?::uuid[])`,
+    [subscriptionId, plainArray(chargeIds)],
+  );
+  return new Map(rows.map((row) => [row.id, sliceFromRow(row)]));
+}
+
+function sliceFromRow({ level, periods }: TotalRow): BilledSlice {
+  return { level: new Decimal(level), periods: periodsFromJson(periods) };
+}
+
 interface TotalRow {
   readonly id: string;
   readonly level: string;
@@ -236,6 +255,8 @@ interface TotalRow {
 interface PeriodJson {
   readonly units: string;
   readonly peak: string;
+  readonly carried: string;
+  readonly weighted: string;
   readonly eventsCount: number;
   readonly freeUnits: string;
   readonly freeEvents: number;
@@ -244,10 +265,11 @@ interface PeriodJson {
 function periodsToJson(periods: BilledSlice['periods']): Record<string, PeriodJson> {
   const newest = [...periods].sort(([a], [b]) => b - a).slice(0, PERIODS_KEPT);
   return Object.fromEntries(
-    newest.map(([from, { units, peak, eventsCount, free }]) => [
+    newest.map(([from, { units, peak, carried, weighted, eventsCount, free }]) => [
       String(from),
       {
         ...{ units: units.toFixed(), peak: peak.toFixed(), eventsCount },
+        ...{ carried: carried.toFixed(), weighted: weighted.toFixed() },
         ...{ freeUnits: free.units.toFixed(), freeEvents: free.events },
       },
     ]),
@@ -256,10 +278,11 @@ function periodsToJson(periods: BilledSlice['periods']): Record<string, PeriodJs
 
 function periodsFromJson(json: Record<string, PeriodJson>): Map<Instant, BilledTotals> {
   return new Map(
-    Object.entries(json).map(([from, { units, peak, eventsCount, freeUnits, freeEvents }]) => [
+    Object.entries(json).map(([from, { units, peak, carried, weighted, eventsCount, freeUnits, freeEvents }]) => [
       instant(Number(from)),
       {
         ...{ units: new Decimal(units), peak: new Decimal(peak), eventsCount },
+        ...{ carried: new Decimal(carried), weighted: new Decimal(weighted) },
         free: { units: new Decimal(freeUnits), events: freeEvents },
       },
     ]),
@@ -275,7 +298,11 @@ export function sliceId({
   subscription,
   charge,
   slice,
-}: Pick<AdvanceUse, 'subscription' | 'charge' | 'slice'>): string {
+}: {
+  readonly subscription: { readonly id: string };
+  readonly charge: { readonly row: { readonly id: string } };
+  readonly slice: { readonly key: string };
+}): string {
   const text = hash('sha256', `${subscription.id}\0${charge.row.id}\0${slice.key}`, 'hex');
   return `${text.slice(0, 8)}-${text.slice(8, 12)}-8${text.slice(13, 16)}-8${text.slice(17, 20)}-${text.slice(20, 32)}`;
 }

@@ -127,9 +127,10 @@ export class AdvanceRating {
 
   // Events come mostly from one period after the other: finding its bounds takes longer than all else.
   private spanAt(life: Life, at: Instant): BilledSpan {
-    const { id } = life.subscription;
+    const { id, resumedAt } = life.subscription;
     let span = this.spans.get(id);
-    if (span === undefined || at < span.from || at >= span.to) {
+    const cut = resumedAt?.getTime() ?? -Infinity;
+    if (span === undefined || at < span.from || at >= span.to || at >= cut !== span.from >= cut) {
       span = usageSpanAt(life.subscription, life.plan, life.context.zone, at);
       this.spans.set(id, span);
     }
@@ -137,16 +138,22 @@ export class AdvanceRating {
   }
 }
 
-/** The period in which usage at an instant is billed; it starts with the subscription. */
+/** The period in which usage at an instant is billed; it starts with the subscription, and anew after a pause. */
 export function usageSpanAt(subscription: SubscriptionRow, plan: RatedPlan, zone: string, at: Instant): BilledSpan {
   return billingBoundaries({
     ...billingCalendarOf(subscription, plan.row, zone),
     payInAdvance: plan.plan.payInAdvance,
-    startedAt: instant(subscription.startedAt?.getTime() ?? at),
+    startedAt: instant(begunBy(subscription, at)?.getTime() ?? at),
     billingAt: at,
     currentUsage: true,
     billChargesMonthly: plan.plan.billChargesMonthly,
   }).charges as BilledSpan;
+}
+
+// What was used before a pause lies in the period before it, however late it comes.
+function begunBy(subscription: SubscriptionRow, at: Instant): Date | null {
+  const { startedAt = null, resumedAt } = subscription;
+  return resumedAt != null && at >= resumedAt.getTime() ? resumedAt : startedAt;
 }
 
 /** Newest first: at the instant of a plan change the new subscription has the event. */

@@ -4,11 +4,11 @@ import type { ChargeModel, PercentageModel } from '../domain/catalog/charge.js';
 import type { TimeZone } from '../domain/calendar/time-zone.js';
 import type { ChargeFilter, Dimensions } from '../domain/catalog/charge-filter.js';
 import { chargeSlice } from '../domain/catalog/charge-slice.js';
-import { highWater } from '../domain/metering/high-water.js';
 import { runningTotals } from '../domain/metering/running-totals.js';
 import { type Decimal, ZERO } from '../domain/money/decimal.js';
 import { roundToMinorUnits } from '../domain/money/money.js';
 import { rate } from '../domain/rating/rate.js';
+import type { PaidUnits } from '../domain/rating/in-advance.js';
 import type { MeteredUsage, RatedAmount } from '../domain/rating/rated-amount.js';
 import type { TransactionBounds, UsageReader, UsageSlice } from '../metering/index.js';
 import type { EntityManager } from '../platform/database/database.js';
@@ -58,6 +58,9 @@ export async function rateUsage(
   return rateCharges(em, reader, plan, charges, range);
 }
 
+/** What of one slice (`chargeSlice(…).key`) was paid in advance in the range; null when nothing of it ever was. */
+export type PaidUnitsOf = (charge: RatedCharge, slice: string) => PaidUnits | null;
+
 /**
  * What the range would cost if it ended as it stands, charges paid in advance too: those at the highest level they reached,
  * which is what was paid (lago-api.md 2.3).
@@ -67,8 +70,9 @@ export async function rateCurrentUsage(
   reader: UsageReader,
   plan: RatedPlan,
   range: UsageRange,
+  paid: PaidUnitsOf,
 ): Promise<RatedUsage[]> {
-  return rateCharges(em, reader, plan, plan.charges, range);
+  return rateCharges(em, reader, plan, plan.charges, range, { weighed: true, paid });
 }
 
 /**
@@ -91,20 +95,21 @@ async function rateCharges(
   plan: RatedPlan,
   charges: readonly RatedCharge[],
   range: UsageRange,
-  { weighed }: { readonly weighed: boolean } = { weighed: true },
+  { weighed, paid }: { readonly weighed: boolean; readonly paid?: PaidUnitsOf } = { weighed: true },
 ): Promise<RatedUsage[]> {
   if (charges.length === 0) return [];
   const requests = charges.map(({ charge }) => ({
     metric: charge.metric,
-    prorated: weighed && (charge.prorated || isPaidByPeak(charge)),
+    prorated: weighed && charge.prorated && !isPaidByPeak(charge),
+    everyStep: [charge, ...charge.filters].some(({ model }) => keepsFlatAmounts(model)),
     sliceOf: (dimensions: Dimensions) => chargeSlice(charge, dimensions).key,
   }));
   const metered = await reader.slices(em, range, requests);
   const slices = charges.flatMap((rated, index) => pricedSlices(rated, metered[index]!));
   const priced = await withTransactions(em, reader, range, slices);
-  return priced.map(({ charge, price, filterId, groupedBy, usage: metered }) => {
-    const peak = weighed && isPaidByPeak(charge.charge);
-    const usage = peak ? peakUsage(charge, metered) : metered;
+  return priced.map(({ charge, price, filterId, slice, groupedBy, usage: metered }) => {
+    const isPaid = paid !== undefined && isPaidByPeak(charge.charge);
+    const usage = isPaid ? paidUsage(charge, metered, paid(charge, slice)) : metered;
     const amount = rate(price.model, usage);
     const amountMinor = roundToMinorUnits(amount.amount, plan.plan.currency);
     const shownUnits = metered.fullUnits ?? metered.units;
@@ -113,16 +118,24 @@ async function rateCharges(
 }
 
 /** Paid in advance by units that may be taken away again; a percentage and amounts of events are paid event by event. */
-function isPaidByPeak({ payInAdvance, metric, model }: RatedCharge['charge']): boolean {
+export function isPaidByPeak({ payInAdvance, metric, model }: RatedCharge['charge']): boolean {
   const falls = metric.aggregation === 'sum_agg' || metric.aggregation === 'unique_count_agg';
   return payInAdvance && falls && model.kind !== 'percentage' && model.kind !== 'dynamic';
 }
 
-function peakUsage({ charge }: RatedCharge, metered: MeteredUsage): MeteredUsage {
-  const { eventsCount, totalAggregatedUnits = ZERO, proratedSteps = [] } = metered;
-  const { units, proratedUnits } = highWater(proratedSteps);
+// What was there before the charge was, nobody paid for in advance: it stands as it is.
+function paidUsage({ charge }: RatedCharge, metered: MeteredUsage, paid: PaidUnits | null): MeteredUsage {
+  if (paid === null) return metered;
+  const { eventsCount, totalAggregatedUnits = ZERO } = metered;
   const usage = { eventsCount, totalAggregatedUnits };
-  return charge.prorated ? { ...usage, units: proratedUnits, fullUnits: units } : { ...usage, units };
+  return charge.prorated
+    ? { ...usage, units: paid.proratedUnits, fullUnits: paid.units }
+    : { ...usage, units: paid.units };
+}
+
+/** A tier once reached keeps its flat amount, even if it was left on the same day. */
+function keepsFlatAmounts(model: ChargeModel): boolean {
+  return model.kind === 'graduated' && model.ranges.slice(1).some(({ flatAmount }) => !flatAmount.isZero());
 }
 
 interface PricedSlice {

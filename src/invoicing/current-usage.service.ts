@@ -15,6 +15,7 @@ import { billedFrom, billingCalendarOf } from '../subscriptions/lifecycle.js';
 import { SubscriptionEntity } from '../subscriptions/subscription.entity.js';
 import { presentOn } from '../test-clocks/clock-time.js';
 import { type BillingContext, loadBillingContext, taxesOf } from './billing-context.js';
+import { readPaidUnits } from './paid-units.js';
 import { rateCurrentUsage, type RatedUsage } from './charge-usage.js';
 
 export interface CurrentUsage {
@@ -52,7 +53,7 @@ export class CurrentUsageService {
     externalSubscriptionId: string,
     request: CurrentUsageRequest,
   ): Promise<CurrentUsage> {
-    return this.database.tenant(organizationId, async (em) => {
+    return this.database.snapshot(organizationId, async (em) => {
       const customer = await em.findOne(CustomerEntity, {
         organizationId,
         externalId: externalCustomerId,
@@ -86,7 +87,8 @@ export class CurrentUsageService {
         periodDays: span.periodDays,
       };
       const charges = plan.charges.filter((charge) => isAskedFor(charge, request));
-      const rated = await rateCurrentUsage(em, this.reader, { ...plan, charges }, range);
+      const paid = await readPaidUnits(em, subscription, charges, range);
+      const rated = await rateCurrentUsage(em, this.reader, { ...plan, charges }, range, paid);
       const lines = rated.filter((line) => isInGroup(line, request.group ?? {}));
       return {
         from: span.from,

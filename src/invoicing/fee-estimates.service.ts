@@ -11,7 +11,7 @@ import type { Database, EntityManager } from '../platform/database/database.js';
 import { notFound, validationFailed } from '../platform/http/errors.js';
 import { SubscriptionEntity } from '../subscriptions/subscription.entity.js';
 import { presentOn } from '../test-clocks/clock-time.js';
-import { nextEvents } from './advance-billing.js';
+import { nextToBill } from './advance-billing.js';
 import { type AdvanceEventRow, type AdvanceLine, AdvanceRating } from './advance-rating.js';
 import { eventFeeRow } from './event-fee.js';
 import type { FeeView } from './fee.mapping.js';
@@ -33,11 +33,11 @@ export class FeeEstimates {
    */
   async estimate(organizationId: string, input: EventInput): Promise<FeeView[]> {
     const expressions = await this.expressions.of(organizationId);
-    return this.database.tenant(organizationId, async (em) => {
+    return this.database.snapshot(organizationId, async (em) => {
       const event = await eventOf(em, organizationId, input, expressions);
       const key = { organizationId, externalSubscriptionId: input.externalSubscriptionId };
       // What is stored and not billed yet comes before it.
-      const waiting = await nextEvents(em, key);
+      const waiting = await nextToBill(em, key);
       const { lines } = await new AdvanceRating(em, key).rate([...waiting, event]);
       const own = lines.filter((line) => line.event === event);
       await assertBilled(em, organizationId, key.externalSubscriptionId, event, own);

@@ -3,13 +3,14 @@ import type { Dimensions } from '../domain/catalog/charge-filter.js';
 import { dimensionsKey } from '../domain/metering/metered-event.js';
 import { meteredUnits, type MeteredUnits, proratedMeteredUnits } from '../domain/metering/metered-units.js';
 import { mergeAll } from '../domain/metering/partial-aggregate.js';
-import { proratedSum } from '../domain/metering/prorated-sum.js';
+import { proratedHistory, proratedSum, type UnitChange, type UnitHistory } from '../domain/metering/prorated-sum.js';
 import { proratedUniqueCount } from '../domain/metering/prorated-unique-count.js';
 import type { Decimal } from '../domain/money/decimal.js';
 import type { EntityManager } from '../platform/database/database.js';
 import { eventsOfMetrics } from './event-rows.js';
 import { bySlice, readTransactions, type SliceOf, type TransactionsRequest } from './transactions.js';
 import { isCurrent, presentIn, readPresence, type SlicedUsage } from './unique-presence.js';
+import { readDays } from './usage-days.js';
 import { type Reading, readHistory, type UsageGroup } from './usage-history.js';
 import { isUniqueCount, type UsageRange, type UsageRequest, type WeighedRange } from './usage-range.js';
 
@@ -19,6 +20,8 @@ export interface SliceRequest {
   readonly sliceOf: SliceOf;
   /** Weighs the units of a recurring metric by the days on which they are there. */
   readonly prorated?: boolean;
+  /** Prorated: the price depends on how high the units stood within a day too, and not only on what each day changed. */
+  readonly everyStep?: boolean;
 }
 
 export interface UsageSlice {
@@ -48,7 +51,10 @@ export class UsageReader {
     if (uncounted.length > 0 && !current) await addValues(em, range, uncounted, reading);
     const presence = current ? await readPresence(em, range, uncounted, reading) : null;
     const weighed = requests.filter((request) => request.prorated === true);
-    const events = await eventsOfMetrics(em, range, [...new Set(weighed.map(({ metric }) => metric))]);
+    const byEvent = weighed.filter(isWeighedByEvent).map(({ metric }) => metric);
+    const events = await eventsOfMetrics(em, range, [...new Set(byEvent)]);
+    const byDay = weighed.filter((request) => !isWeighedByEvent(request)).map(({ metric }) => metric);
+    const days = await readDays(em, { ...range, metrics: [...new Set(byDay)] });
     const slicings = requests.map((request) => sliced(reading.groups(request.metric.id), request.sliceOf));
     // Weighed ones are counted from their events.
     const counted = slicings
@@ -57,15 +63,17 @@ export class UsageReader {
     const present = presence === null ? null : await presentIn(em, range, counted, presence);
     return requests.map((request, index) => {
       const { metric } = request;
-      const prorated = request.prorated === true ? bySlice(events.get(metric.id) ?? [], request.sliceOf) : null;
+      const isByEvent = request.prorated === true && isWeighedByEvent(request);
+      const eventsOf = isByEvent ? bySlice(events.get(metric.id) ?? [], request.sliceOf) : null;
       return slicings[index]!.map((one) => {
         const { slice, dimensions, partial, carried } = one;
         const known = present?.get(one);
         const history = { partial, carried, ...(known === undefined ? {} : { present: known }) };
-        if (prorated === null) return { slice, dimensions, usage: meteredUnits(metric, history, range) };
-        const weigh = isUniqueCount(metric) ? proratedUniqueCount : proratedSum;
-        const weighable = prorated.get(slice) ?? [];
-        const units = weigh(metric.recurring ? weighable : weighable.filter((event) => event.at >= range.from), range);
+        if (request.prorated !== true) return { slice, dimensions, usage: meteredUnits(metric, history, range) };
+        const units =
+          eventsOf === null
+            ? proratedHistory(historyOf(one, days.of(metric.id, one.members)), range)
+            : (isUniqueCount(metric) ? proratedUniqueCount : proratedSum)(eventsOf.get(slice) ?? [], range);
         return { slice, dimensions, usage: proratedMeteredUnits(metric, units, history) };
       });
     });
@@ -97,6 +105,17 @@ export class UsageReader {
   ): Promise<Map<string, Decimal[]>[]> {
     return readTransactions(em, range, requests);
   }
+}
+
+/** What is there of unique values on a day is not the sum of what its hours change. */
+const isWeighedByEvent = ({ metric, everyStep }: SliceRequest): boolean => isUniqueCount(metric) || everyStep === true;
+
+function historyOf({ carried, partial }: SlicedUsage, changes: readonly UnitChange[]): UnitHistory {
+  return {
+    carried: carried.eventsCount === 0 ? null : carried.sum,
+    changes,
+    eventsCount: carried.eventsCount + partial.eventsCount,
+  };
 }
 
 /** For a range that is not current: the values themselves, in place of what was read without them. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { MetricDefinition } from '../../src/domain/catalog/billable-metric.js';
+import type { Dimensions } from '../../src/domain/catalog/charge-filter.js';
 import { instant } from '../../src/domain/calendar/instant.js';
 import { aggregateEvents } from '../../src/domain/metering/aggregate.js';
 import { meterEvent, type UsageEvent } from '../../src/domain/metering/metered-event.js';
@@ -78,7 +79,11 @@ describe('Slices of usage', () => {
         { metric, sliceOf: () => 'all' },
         { metric, sliceOf: (dimensions) => `${dimensions['model']}` },
         ...(metric.recurring && metric.aggregation !== 'weighted_sum_agg'
-          ? [{ metric, prorated: true, sliceOf: () => 'all' }]
+          ? [
+              { metric, prorated: true, sliceOf: () => 'all' },
+              { metric, prorated: true, everyStep: true, sliceOf: () => 'all' },
+              { metric, prorated: true, sliceOf: (dimensions: Dimensions) => JSON.stringify(dimensions) },
+            ]
           : []),
       ]);
       const whole = () =>
@@ -94,7 +99,7 @@ describe('Slices of usage', () => {
             externalSubscriptionId: 'sub',
             from: instant(from),
             to: instant(to),
-            zone: pick(['UTC', 'Asia/Kolkata', 'America/New_York']),
+            zone: pick(['UTC', 'Asia/Kolkata', 'America/New_York', 'Australia/Lord_Howe']),
             periodDays: 30,
             ...(cutoffSequence === undefined ? {} : { cutoffSequence }),
           };

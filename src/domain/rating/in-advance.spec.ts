@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { instant } from '../calendar/instant.js';
 import { parseChargeProperties, type ChargeModel } from '../catalog/charge.js';
 import { Decimal } from '../money/decimal.js';
-import { type BilledSlice, changeOf, NOTHING_BILLED, rateInAdvance } from './in-advance.js';
+import { type BilledSlice, changeOf, NOTHING_BILLED, paidUnits, rateInAdvance } from './in-advance.js';
 
 const model = (kind: string, properties: Record<string, unknown>): ChargeModel => {
   const parsed = parseChargeProperties(kind, properties);
@@ -115,6 +115,56 @@ describe('an event paid in advance', () => {
       ['1', '8'],
     ]);
   });
+});
+
+describe('what was paid in advance', () => {
+  const one = model('standard', { amount: '1' });
+  const paidFor = (changes: readonly Given[], period: { from?: typeof MARCH; share?: string; recurring?: boolean }) => {
+    const { from = MARCH, share = '1', recurring = false } = period;
+    let slice: BilledSlice = NOTHING_BILLED;
+    for (const { change, period: periodFrom = MARCH, share: ofPeriod } of changes) {
+      slice = rateInAdvance({ model: one, recurring }, slice, {
+        ...{ periodFrom, change: new Decimal(change), preciseTotalAmountCents: new Decimal(0) },
+        share: ofPeriod === undefined ? null : new Decimal(ofPeriod),
+      }).after;
+    }
+    const paid = paidUnits(slice, { from, share: new Decimal(share), recurring });
+    return [paid.units.toFixed(), paid.proratedUnits.toFixed()];
+  };
+  const steps = (...pairs: [string, string][]): Given[] => pairs.map(([change, share]) => ({ change, share }));
+  const recurring = { from: APRIL, recurring: true };
+
+  it.each<[string, Given[], Parameters<typeof paidFor>[1], string, string]>([
+    ['nothing', [], {}, '0', '0'],
+    ['only additions: all of them', steps(['5', '1'], ['10', '0.4']), {}, '15', '9'],
+    ['taken away and added again below the peak', steps(['10', '0.8'], ['-5', '0.8'], ['2', '0.5']), {}, '10', '8'],
+    ['above the peak, what lies above', steps(['10', '0.8'], ['-5', '0.8'], ['7', '0.5']), {}, '12', '9'],
+    ['never above nothing', steps(['-3', '0.5'], ['2', '0.5']), {}, '0', '0'],
+    ['from below nothing', steps(['-3', '0.5'], ['5', '0.5']), {}, '2', '1'],
+    ['rounded up', steps(['1', '0.123451']), {}, '1', '0.12346'],
+    ['not weighted', [{ change: '4' }, { change: '-1' }], {}, '4', '4'],
+    ['of another period: nothing of it', steps(['10', '1']), { from: APRIL }, '0', '0'],
+    [
+      'carried into the period, for the part that is billed',
+      steps(['10', '0.4']),
+      { ...recurring, share: '0.5' },
+      '10',
+      '5',
+    ],
+    [
+      'carried, and more',
+      [
+        ...steps(['10', '0.4']),
+        { change: '-4', period: APRIL, share: '0.9' },
+        { change: '6', period: APRIL, share: '0.5' },
+      ],
+      recurring,
+      '12',
+      '11',
+    ],
+  ])('%s', (_, changes, period, units, proratedUnits) =>
+    expect(paidFor(changes, period)).toEqual([units, proratedUnits]),
+  );
 });
 
 describe('what an event changes', () => {

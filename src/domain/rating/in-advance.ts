@@ -1,6 +1,7 @@
 import type { Instant } from '../calendar/instant.js';
 import type { ChargeModel, PercentageModel } from '../catalog/charge.js';
 import type { MeteredEvent } from '../metering/metered-event.js';
+import { roundProrated } from '../metering/prorated-sum.js';
 import { railsDecimal } from '../money/decimal-string.js';
 import { atLeastZero, Decimal, HUNDRED, ratioOrZero, ZERO } from '../money/decimal.js';
 import { extendAllowance, type FreeAllowance, NOTHING_FREE, ratePercentageTransaction } from './percentage.js';
@@ -12,6 +13,10 @@ export interface BilledTotals {
   readonly units: Decimal;
   /** The most that the units ever were: what is paid. Falling below it gives nothing back, rising to it costs nothing. */
   readonly peak: Decimal;
+  /** What the peak was when the period began, which its renewal paid for all of it. */
+  readonly carried: Decimal;
+  /** Prorated charges: what was added to the peak since, each part weighted by the days from it on; not rounded. */
+  readonly weighted: Decimal;
   /** Transactions: events that took nothing back. */
   readonly eventsCount: number;
   readonly free: FreeAllowance;
@@ -51,8 +56,6 @@ export interface AdvanceStep {
 
 export const NOTHING_BILLED: BilledSlice = { level: ZERO, periods: new Map() };
 
-const PRORATED_DECIMALS = 5;
-
 /**
  * The fee of one event paid in advance: the price of all units with it less the price of all before it (reference 2.4), in
  * the order of arrival and against the most that was reached, so that nothing is paid twice. A prorated one is paid for the
@@ -71,6 +74,8 @@ export function rateInAdvance(terms: AdvanceTerms, slice: BilledSlice, event: Ad
   const after: BilledTotals = {
     units,
     peak,
+    carried: before.carried,
+    weighted: before.weighted.plus(peak.minus(before.peak).times(event.share ?? 1)),
     eventsCount: before.eventsCount + (isUse ? 1 : 0),
     free: terms.model.kind === 'percentage' && isUse ? extendAllowance(terms.model, before.free, peak) : before.free,
   };
@@ -86,7 +91,31 @@ export function rateInAdvance(terms: AdvanceTerms, slice: BilledSlice, event: Ad
 
 /** What there is when a period begins was paid by its renewal, or before the charge was there. */
 function opened(units: Decimal): BilledTotals {
-  return { units, peak: atLeastZero(units), eventsCount: 0, free: NOTHING_FREE };
+  const peak = atLeastZero(units);
+  return { units, peak, carried: peak, weighted: ZERO, eventsCount: 0, free: NOTHING_FREE };
+}
+
+/** What was paid in advance of a slice in a period. */
+export interface PaidUnits {
+  /** The most that the units ever were. */
+  readonly units: Decimal;
+  /** The same, each part weighted by the days from which on it was paid; rounded up at 5 decimals. */
+  readonly proratedUnits: Decimal;
+}
+
+/**
+ * The units that a slice of a charge was billed for in one period: what it began with, for the part of the period that is
+ * billed, and what came above the most there ever was. What is taken away is not given back (reference 2.3).
+ *
+ * Example: began with nothing; 10 with 24 of 29 days left, −5, then 7 with 10 left -> 12; 10 × 24 ÷ 29 + 2 × 10 ÷ 29 =
+ * 8.96552.
+ */
+export function paidUnits(
+  { level, periods }: BilledSlice,
+  period: { readonly from: Instant; readonly share: Decimal; readonly recurring: boolean },
+): PaidUnits {
+  const { peak, carried, weighted } = periods.get(period.from) ?? opened(period.recurring ? level : ZERO);
+  return { units: peak, proratedUnits: roundProrated(carried.times(period.share).plus(weighted)) };
 }
 
 /**
@@ -104,7 +133,7 @@ export function changeOf(event: MeteredEvent, present: boolean): Decimal {
 function rateStep(model: ChargeModel, before: BilledTotals, after: BilledTotals, event: AdvanceEvent): RatedAmount {
   const gained = after.peak.minus(before.peak);
   if (event.share !== null) {
-    const units = gained.times(event.share).toDecimalPlaces(PRORATED_DECIMALS, Decimal.ROUND_CEIL);
+    const units = roundProrated(gained.times(event.share));
     return ratedStep(rate(model, { units, fullUnits: gained, eventsCount: 1 }).amount, units, gained, {});
   }
   switch (model.kind) {

@@ -1,4 +1,4 @@
-import { MikroORM, type EntitySchema } from '@mikro-orm/core';
+import { IsolationLevel, MikroORM, type EntitySchema } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
 import { type EntityManager, PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { Foundation } from './migrations/0001-foundation.js';
@@ -13,14 +13,15 @@ import { CreditNotes } from './migrations/0008-credit-notes.js';
 export type { EntityManager } from '@mikro-orm/postgresql';
 
 /**
- * The record. Business code reaches Postgres by two doors only:
+ * The record. Business code reaches Postgres by three doors only:
  *
  * - `tenant(organizationId, work)`: one transaction as role `billow_tenant`, in which row-level security shows the rows of
  *   that organization and no other;
+ * - `snapshot(organizationId, work)`: the same to read only, with all statements seeing the database as the first one did;
  * - `system(work)`: one transaction as the owner, for what has no organization yet (looking up an API key) or spans all of
  *   them (sweeps).
  *
- * Both hand a fresh EntityManager, so identity maps never leak between requests or activities.
+ * All hand a fresh EntityManager, so identity maps never leak between requests or activities.
  */
 export class Database {
   private constructor(readonly orm: MikroORM<PostgreSqlDriver>) {}
@@ -67,14 +68,24 @@ export class Database {
   }
 
   tenant<T>(organizationId: string, work: (em: EntityManager) => Promise<T>): Promise<T> {
-    const em = this.orm.em.fork({
-      session: { role: 'billow_tenant', variables: { 'billow.organization_id': organizationId } },
-    }) as EntityManager;
-    return em.transactional((tx) => work(tx as EntityManager));
+    return this.tenantManager(organizationId).transactional((tx) => work(tx as EntityManager));
+  }
+
+  snapshot<T>(organizationId: string, work: (em: EntityManager) => Promise<T>): Promise<T> {
+    return this.tenantManager(organizationId).transactional((tx) => work(tx as EntityManager), {
+      isolationLevel: IsolationLevel.REPEATABLE_READ,
+      readOnly: true,
+    });
   }
 
   system<T>(work: (em: EntityManager) => Promise<T>): Promise<T> {
     return (this.orm.em.fork() as EntityManager).transactional((tx) => work(tx as EntityManager));
+  }
+
+  private tenantManager(organizationId: string): EntityManager {
+    return this.orm.em.fork({
+      session: { role: 'billow_tenant', variables: { 'billow.organization_id': organizationId } },
+    }) as EntityManager;
   }
 
   async close(): Promise<void> {
