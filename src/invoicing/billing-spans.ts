@@ -46,8 +46,9 @@ export function stepSituation(input: {
   readonly billingAt: Date;
   /** The last step before this one, which may have been cut in another zone. */
   readonly before: EarlierStep | null;
+  readonly pausedAt?: Date | null;
 }): StepSituation {
-  const { kind, subscription, plan, zone, billingAt, before } = input;
+  const { kind, subscription, plan, zone, billingAt, before, pausedAt } = input;
   const begun = billedFrom(subscription);
   invariant(begun, 'what has not started is not billed');
   return {
@@ -64,6 +65,7 @@ export function stepSituation(input: {
     billChargesMonthly: plan.plan.billChargesMonthly,
     billFixedChargesMonthly: plan.plan.billFixedChargesMonthly ?? false,
     trialEndsAt: subscription.trialEndsAt == null ? null : instant(subscription.trialEndsAt.getTime()),
+    pausedAt: instantOf(pausedAt),
     succeeds: subscription.previousSubscriptionId != null,
   };
 }

@@ -4,8 +4,10 @@ import type { ChargeModel, PercentageModel } from '../domain/catalog/charge.js';
 import type { TimeZone } from '../domain/calendar/time-zone.js';
 import type { ChargeFilter, Dimensions } from '../domain/catalog/charge-filter.js';
 import { chargeSlice } from '../domain/catalog/charge-slice.js';
+import { roundProrated } from '../domain/metering/prorated-sum.js';
 import { runningTotals } from '../domain/metering/running-totals.js';
-import { type Decimal, ZERO } from '../domain/money/decimal.js';
+import { billedDays } from '../domain/proration/day-count.js';
+import { Decimal, ZERO } from '../domain/money/decimal.js';
 import { roundToMinorUnits } from '../domain/money/money.js';
 import { rate } from '../domain/rating/rate.js';
 import type { PaidUnits } from '../domain/rating/in-advance.js';
@@ -76,8 +78,8 @@ export async function rateCurrentUsage(
 }
 
 /**
- * Rates what there is at the start of a period of the recurring metrics that are paid in advance, for all of that period:
- * nothing is weighted by time.
+ * Rates what there is at the start of a span of the recurring metrics that are paid in advance, for all of it. A prorated
+ * charge pays for the part of the period that the span is; a span is shorter than its period after a pause.
  */
 export async function rateRenewals(
   em: EntityManager,
@@ -86,7 +88,8 @@ export async function rateRenewals(
   period: UsageRange,
 ): Promise<RatedUsage[]> {
   const recurring = plan.charges.filter(({ charge }) => charge.payInAdvance && charge.metric.recurring);
-  return rateCharges(em, reader, plan, recurring, { ...period, to: period.from }, { weighed: false });
+  const share = new Decimal(billedDays(period, period.zone)).div(period.periodDays);
+  return rateCharges(em, reader, plan, recurring, { ...period, to: period.from }, { weighed: false, share });
 }
 
 async function rateCharges(
@@ -95,7 +98,9 @@ async function rateCharges(
   plan: RatedPlan,
   charges: readonly RatedCharge[],
   range: UsageRange,
-  { weighed, paid }: { readonly weighed: boolean; readonly paid?: PaidUnitsOf } = { weighed: true },
+  { weighed, paid, share }: { readonly weighed: boolean; readonly paid?: PaidUnitsOf; readonly share?: Decimal } = {
+    weighed: true,
+  },
 ): Promise<RatedUsage[]> {
   if (charges.length === 0) return [];
   const requests = charges.map(({ charge }) => ({
@@ -109,7 +114,8 @@ async function rateCharges(
   const priced = await withTransactions(em, reader, range, slices);
   return priced.map(({ charge, price, filterId, slice, groupedBy, usage: metered }) => {
     const isPaid = paid !== undefined && isPaidByPeak(charge.charge);
-    const usage = isPaid ? paidUsage(charge, metered, paid(charge, slice)) : metered;
+    const counted = isPaid ? paidUsage(charge, metered, paid(charge, slice)) : metered;
+    const usage = share === undefined || !charge.charge.prorated ? counted : sharedUsage(counted, share);
     const amount = rate(price.model, usage);
     const amountMinor = roundToMinorUnits(amount.amount, plan.plan.currency);
     const shownUnits = metered.fullUnits ?? metered.units;
@@ -131,6 +137,10 @@ function paidUsage({ charge }: RatedCharge, metered: MeteredUsage, paid: PaidUni
   return charge.prorated
     ? { ...usage, units: paid.proratedUnits, fullUnits: paid.units }
     : { ...usage, units: paid.units };
+}
+
+function sharedUsage(usage: MeteredUsage, share: Decimal): MeteredUsage {
+  return { ...usage, units: roundProrated(usage.units.times(share)), fullUnits: usage.units };
 }
 
 /** A tier once reached keeps its flat amount, even if it was left on the same day. */

@@ -64,10 +64,12 @@ async function wasBilledBefore({ em, period }: FeeComputation): Promise<boolean>
 
 async function billedBefore({ em, period }: FeeComputation, { from, to }: FeeSpan): Promise<number> {
   const [row] = await em.execute<{ amount: string }[]>(
-    `select coalesce(sum(amount_cents), 0)::text as amount from fees
-      where subscription_id = ? and from_at >= ? and from_at < ?
+    `select coalesce(sum(amount_cents), 0)::text as amount from fees left join invoices on invoices.id = fees.invoice_id
+      where fees.subscription_id = ? and from_at >= ? and from_at < ?
         and fee_type in ('subscription', 'charge', 'fixed_charge')
-        and billing_period_id is distinct from ?::uuid`,
+        and billing_period_id is distinct from ?::uuid
+        /* Of what was taken back nothing counts as spent. */
+        and fees.deleted_at is null and invoices.status is distinct from 'voided'`,
     [period.subscriptionId, new Date(from), new Date(to), period.id],
   );
   return Number(row?.amount ?? 0);

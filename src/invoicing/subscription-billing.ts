@@ -35,6 +35,8 @@ export interface BillingStep {
   readonly endedByUpgrade?: boolean;
   /** What is billed together in another way than the step says. */
   readonly group?: string;
+  /** What covers the end of a pause: when it began. */
+  readonly pausedAt?: Date | null;
   readonly partition: number;
   /** Every event stored under this lock is at or below it (invariant 4). */
   readonly cutoffSequence: number;
@@ -44,7 +46,16 @@ export interface BillingStep {
 export async function billSubscription(step: BillingStep): Promise<BillingGroup> {
   const { em, subscription, plan, context, covers, billingAt } = step;
   const before = await lastStep(step);
-  const situation = stepSituation({ kind: covers, subscription, plan, zone: context.zone, billingAt, before });
+  const { pausedAt = null } = step;
+  const situation = stepSituation({
+    kind: covers,
+    subscription,
+    plan,
+    zone: context.zone,
+    billingAt,
+    before,
+    pausedAt,
+  });
   const spans = storedSpans(situation);
   const group = step.group ?? groupOf(step);
   const period = em.create(BillingPeriodEntity, {

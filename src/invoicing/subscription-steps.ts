@@ -75,7 +75,7 @@ async function bill(
   { em, reader, context, subscription, plan, partition, at }: SubscriptionStep,
   reason: BillingStep['reason'],
   covers: BillingStep['covers'],
-  how: Pick<BillingStep, 'group' | 'endedByUpgrade'> = {},
+  how: Pick<BillingStep, 'group' | 'endedByUpgrade' | 'pausedAt'> = {},
 ): Promise<Billed> {
   const cutoffSequence = await storedCutoff(em, partition);
   const group = await billSubscription({
@@ -147,26 +147,28 @@ async function pause(step: SubscriptionStep): Promise<Billed | null> {
   const billed = await bill(step, 'subscription_terminating', 'end', { group, endedByUpgrade: true });
   await creditUnusedTime({ em, context, subscription, at, endedByUpgrade: true, mode: 'credit' });
   // A life that goes on needs no document of nothing; late usage could still fill one that is a draft for a while.
-  const owed = await em.count(FeeEntity, { subscriptionId: subscription.id, invoiceId: null });
-  return owed === 0 && context.graceDays === 0 ? null : billed;
+  return context.graceDays === 0 && !(await owesAnything(step, billed)) ? null : billed;
 }
 
 /** Like a start, for what is left of the period in which it happens. */
 async function resume(step: SubscriptionStep): Promise<Billed | null> {
-  const { subscription, plan, at } = step;
+  const { subscription, at } = step;
   const group = await pauseGroup(step);
-  const paidFor = pausedInThisPeriod(step);
+  const { pausedAt = null } = subscription;
   subscription.resumedAt = at;
   subscription.pausedAt = null;
   subscription.resumeAt = null;
   subscription.updatedAt = at;
   const trialEndsAt = subscription.trialEndsAt ?? null;
   if (trialEndsAt !== null && trialEndsAt <= at) subscription.trialEndedAt ??= trialEndsAt;
-  const fee = plan.plan.payInAdvance && (trialEndsAt === null || trialEndsAt <= at);
-  const fixedCharges = fixedChargesInAdvance(plan) && !paidFor;
-  if (!fee && !fixedCharges) return null;
-  // Fixed charges paid in advance are not given back by a pause, so they are not asked for again in their period.
-  return bill(step, 'subscription_starting', fixedCharges ? 'start' : 'trial_end', { group });
+  const billed = await bill(step, 'subscription_starting', 'resume', { group, pausedAt });
+  return (await owesAnything(step, billed)) ? billed : null;
+}
+
+async function owesAnything({ em, subscription, at }: SubscriptionStep, { group }: Billed): Promise<boolean> {
+  const step = { subscriptionId: subscription.id, billingAt: at, billingGroup: group.billingGroup };
+  const { id } = await em.findOneOrFail(BillingPeriodEntity, step);
+  return (await em.count(FeeEntity, { billingPeriodId: id, invoiceable: true })) > 0;
 }
 
 // Each pause bills for itself, even two of one instant.
@@ -221,13 +223,6 @@ function onBoundary({ subscription, plan, context, at }: SubscriptionStep): bool
 /** Whether something is closed here: a period of the plan, or a month of it. */
 function onAnyBoundary({ subscription, plan, context, at }: SubscriptionStep): boolean {
   return boundaryAfter(subscription, plan, context.zone)(at.getTime() - 1) === at.getTime();
-}
-
-/** Whether the period that is running is the one in which the pause began. */
-function pausedInThisPeriod({ subscription, plan, context, at }: SubscriptionStep): boolean {
-  const calendar = billingCalendarOf(subscription, plan.plan, context.zone);
-  const period = periodContaining(calendar, instant(at.getTime()));
-  return subscription.pausedAt != null && subscription.pausedAt.getTime() >= period.from;
 }
 
 /** Whether it ends here because its `ending_at` says so; a command may have been the first to notice. */

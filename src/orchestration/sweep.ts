@@ -2,6 +2,7 @@ import { DueMomentEntity, type DueMomentRow } from '../due-moments/due-moment.en
 import type { Config } from '../platform/config.js';
 import type { Database } from '../platform/database/database.js';
 import type { Logger } from '../platform/logging/logger.js';
+import { SubscriptionEntity } from '../subscriptions/subscription.entity.js';
 import type { TemporalWaker } from './temporal-waker.js';
 
 const ROUND_ROWS = 200;
@@ -46,7 +47,10 @@ export class DueMomentSweep {
     return moments.length;
   }
 
-  /** Starts the workflow of every due moment in the record, whatever was told before: after Temporal has lost its own. */
+  /**
+   * Starts the workflow of every due moment in the record, whatever was told before, and of every subscription that is paused
+   * until it is told to resume: after Temporal has lost its own.
+   */
   async rebuild(report: (told: number) => void): Promise<number> {
     let told = 0;
     let after: Pick<DueMomentRow, 'ownerKind' | 'ownerId'> | null = null;
@@ -61,6 +65,21 @@ export class DueMomentSweep {
       told += page.length;
       report(told);
       after = page.at(-1) ?? null;
+      if (page.length < ROUND_ROWS) break;
+    }
+    let last = '00000000-0000-0000-0000-000000000000';
+    for (;;) {
+      const page = await this.database.system((em) =>
+        em.find(
+          SubscriptionEntity,
+          { status: 'active', doneKind: 'pause', resumeAt: null, id: { $gt: last } },
+          { orderBy: { id: 'asc' }, limit: ROUND_ROWS },
+        ),
+      );
+      for (const subscription of page) await this.waker.tellPaused(subscription);
+      told += page.length;
+      report(told);
+      last = page.at(-1)?.id ?? last;
       if (page.length < ROUND_ROWS) return told;
     }
   }

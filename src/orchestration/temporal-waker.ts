@@ -91,6 +91,14 @@ export class TemporalWaker extends Waker implements UsageNotifier {
     );
   }
 
+  /** Starts the workflow of a subscription with nothing due: one that is paused until it is told to resume. */
+  async tellPaused(subscription: SubscriptionRow): Promise<void> {
+    const { organizationId, externalId, ordinal } = subscription;
+    const start = await this.database.tenant(organizationId, (em) => this.subscriptionStateFor(em, subscription, null));
+    const workflowId = subscriptionWorkflowId(organizationId, externalId, ordinal);
+    await this.signalWithStart(workflowId, start, start.signal, start.signalArgs);
+  }
+
   /** A test clock has reached an instant: its members with something due hear of it. */
   async advance(moment: DueMomentRow, now: Date): Promise<void> {
     const handle = this.client.workflow.getHandle(moment.workflowId);

@@ -37,6 +37,7 @@ export class MetricBuilder {
   summing = (field: string) => this.aggregatedBy('sum_agg', field);
   takingTheMaxOf = (field: string) => this.aggregatedBy('max_agg', field);
   takingTheLatest = (field: string) => this.aggregatedBy('latest_agg', field);
+  recurring = () => new MetricBuilder({ ...this.fields, recurring: true });
   countingUnique = (field: string) => this.aggregatedBy('unique_count_agg', field);
 
   get code(): string {
@@ -60,6 +61,8 @@ export class ChargeBuilder {
   /** Billed event by event. */
   paidInAdvance = (fields: Fields = {}) =>
     new ChargeBuilder(this.metric, { ...this.fields, pay_in_advance: true, ...fields });
+
+  prorated = () => new ChargeBuilder(this.metric, { ...this.fields, prorated: true });
 
   package = (amount: string, package_size: number, free_units = 0) =>
     this.priced('package', { amount, package_size, free_units });

@@ -168,6 +168,25 @@ test('workflows that were lost are started again from the record, and bill as if
   );
 });
 
+test('one that is paused until it is told to resume is started again as well', async () => {
+  const story = await given(product, aPlan().costing(3100));
+  await story.when(itIs('2024-01-11T00:00:00Z'));
+  await story.api.post(`/api/v1/subscriptions/${story.subscriptionId}/pause`, { subscription: {} });
+  await story.settle();
+  await until('the list shows it', async () => (await running(story)).length === 1);
+  const [id] = await running(story);
+  await product.temporal.workflow.getHandle(id!).terminate('lost by a test');
+  await until('it is gone', async () => (await running(story)).length === 0);
+
+  await product.billow('rebuild', 'workflows');
+  await until('it runs again', async () => (await running(story)).length === 1);
+  await story.nothingHappensWhen({ happen: async () => void (await product.billow('rebuild', 'workflows')) });
+  await product.temporal.workflow.getHandle(id!).executeUpdate('resume', { args: [{}] });
+  await story.settle();
+  await story.when(itIs('2024-02-01T00:00:00Z'));
+  expect((await story.invoices()).map(({ fees_amount_cents: fees }) => fees)).toEqual([1000, 2100]);
+});
+
 test('while Temporal is out of reach the API takes subscriptions and usage; their workflows start when it is back', async () => {
   const story = await given(product, theWallClock(), PLAN, aSubscription('before'));
   const workflow = (id: string) => `subscription/${story.organizationId}/${id}/1`;

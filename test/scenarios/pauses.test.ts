@@ -1,5 +1,6 @@
 import {
   aCharge,
+  aMetric,
   aPlan,
   aProduct,
   aSubscription,
@@ -113,6 +114,36 @@ describe('A pause', () => {
       '2024-05-16: team 1600',
       '2024-06-01: team 3100',
     ]);
+  });
+
+  test('over a bound: recurring usage in advance is paid from the resumption on, once', async () => {
+    const seats = aMetric('seats').summing('value').recurring();
+    const story = await given(
+      product,
+      seats,
+      aPlan()
+        .costing(0)
+        .withCharge(aCharge('seats').standard('31').paidInAdvance().prorated())
+        .withCharge(aCharge('seats').standard('1').paidInAdvance()),
+    );
+    await story.when(usage(2).of('seats').at('2024-01-01T00:00:00Z'), itIs('2024-01-20T00:00:00Z'), asked('pause'));
+    await story.when(itIs('2024-01-25T00:00:00Z'), asked('resume'));
+    // In January it has been paid.
+    const january = await billed(story);
+    expect(january.toSorted()).toEqual(['2024-01-01: seats 2.0 = 200', '2024-01-01: seats 2.0 = 6200']);
+    await story.when(itIs('2024-02-01T00:00:00Z'), itIs('2024-02-10T00:00:00Z'), asked('pause'));
+    await story.when(itIs('2024-03-22T12:00:00Z'), asked('resume'));
+    // Ten of 31 days of March.
+    expect((await billed(story)).slice(2)).toEqual([
+      '2024-02-01: seats 2.0 = 6200 + seats 2.0 = 200',
+      '2024-03-22: seats 2.0 = 2000 + seats 2.0 = 200',
+    ]);
+    const { customer_usage: current } = await story.api.get<{
+      customer_usage: { charges_usage: { units: string; amount_cents: number }[] };
+    }>(`/api/v1/customers/${story.customerId}/current_usage?external_subscription_id=${story.subscriptionId}`);
+    expect(current.charges_usage.map(({ amount_cents: amount }) => amount)).toEqual([2000, 200]);
+    await story.when(itIs('2024-04-01T00:00:00Z'));
+    expect((await billed(story)).slice(4)).toEqual(['2024-04-01: seats 2.0 = 6200 + seats 2.0 = 200']);
   });
 
   test('ends with the subscription, without another invoice', async () => {

@@ -164,6 +164,48 @@ describe('the spans of a step', () => {
       },
     ],
     [
+      'the end of a pause in a later period: the rest of it',
+      {
+        kind: 'resume',
+        at: '2024-03-10T06:00:00Z',
+        started: '2024-03-10T06:00:00Z',
+        payInAdvance: true,
+        interval: 'monthly',
+        billingTime: 'calendar',
+        pausedAt: instant('2024-02-20T00:00:00Z'),
+      },
+      {
+        fee: '2024-03-10T00:00:00Z 2024-04-01T00:00:00Z 31',
+        renewal: '2024-03-10T06:00:00Z 2024-04-01T00:00:00Z 31',
+        fixedChargesAhead: '2024-03-10T06:00:00Z 2024-04-01T00:00:00Z 31',
+      },
+    ],
+    [
+      'the end of a pause of the same period: usage and fixed charges are paid for it',
+      {
+        kind: 'resume',
+        at: '2024-03-10T06:00:00Z',
+        started: '2024-03-10T06:00:00Z',
+        payInAdvance: true,
+        interval: 'monthly',
+        billingTime: 'calendar',
+        pausedAt: instant('2024-03-01T00:00:00Z'),
+      },
+      { fee: '2024-03-10T00:00:00Z 2024-04-01T00:00:00Z 31' },
+    ],
+    [
+      'the end of a pause of the same year, in a later month of its charges',
+      {
+        kind: 'resume',
+        at: '2024-03-10T06:00:00Z',
+        started: '2024-03-10T06:00:00Z',
+        billingTime: 'calendar',
+        billChargesMonthly: true,
+        pausedAt: instant('2024-02-20T00:00:00Z'),
+      },
+      { renewal: '2024-03-10T06:00:00Z 2024-04-01T00:00:00Z 31' },
+    ],
+    [
       'units added inside a period: the rest of it',
       { kind: 'units_change', at: '2024-02-10T00:00:00Z', billFixedChargesMonthly: true },
       { unitsChange: '2024-02-10T00:00:00Z 2024-02-29T00:00:00Z 29' },

@@ -12,9 +12,10 @@ import { localDate, startOfLocalDay } from './time-zone.js';
  * - `period`: at a bound. The usage of the period before, and the plan's fee of that period or, in advance, of the next.
  * - `end`: what is left up to an instant inside a period. That instant belongs to it.
  * - `end_on_boundary`: the same when the end is a bound whose period nobody closed: the instant itself is not part of it.
+ * - `resume`: like a start, at the end of a pause. What was paid for the period in which the pause began stays paid.
  * - `units_change`: units of fixed charges paid in advance that were added inside a period.
  */
-export type StepKind = 'start' | 'trial_end' | 'period' | 'end' | 'end_on_boundary' | 'units_change';
+export type StepKind = 'start' | 'trial_end' | 'period' | 'end' | 'end_on_boundary' | 'resume' | 'units_change';
 
 export interface StepSituation extends Pick<
   BillingSituation,
@@ -26,6 +27,8 @@ export interface StepSituation extends Pick<
   readonly billChargesMonthly: boolean;
   readonly billFixedChargesMonthly: boolean;
   readonly trialEndsAt: Instant | null;
+  /** `resume`: when the pause began. */
+  readonly pausedAt?: Instant | null;
   /** It took over from another plan, whose recurring usage goes on in it. */
   readonly succeeds: boolean;
 }
@@ -91,6 +94,8 @@ export function stepSpans(step: StepSituation): StepSpans {
       return atEnd(step, billingAt);
     case 'end_on_boundary':
       return atEnd(step, plus(billingAt, -1));
+    case 'resume':
+      return atResume(step);
     case 'units_change':
       return { ...NOTHING, unitsChange: restOf(fixedChargeCalendar(step), billingAt) };
     default:
@@ -128,6 +133,18 @@ function atStart(step: StepSituation): StepSpans {
     // A life that goes on from another plan in the middle of a period has its usage paid already, up to the next bound.
     renewal: step.succeeds && usage.from === billingAt ? spanOf(chargeCalendar(step), usage) : null,
     fixedChargesAhead: restOf(fixedChargeCalendar(step), startedAt),
+  };
+}
+
+function atResume(step: StepSituation): StepSpans {
+  const { billingAt, pausedAt = null } = step;
+  const unpaid = (calendar: BillingCalendar) =>
+    pausedAt !== null && pausedAt >= running(calendar, billingAt).from ? null : restOf(calendar, billingAt);
+  return {
+    ...NOTHING,
+    fee: step.payInAdvance && !inTrial(step) ? feeSpan(step, running(planCalendar(step), billingAt)) : null,
+    renewal: unpaid(chargeCalendar(step)),
+    fixedChargesAhead: unpaid(fixedChargeCalendar(step)),
   };
 }
 
