@@ -17,7 +17,7 @@ import {
   PlansService,
   SubscriptionsOfPlan,
 } from './catalog/index.js';
-import { CustomersController, CustomersService, GraceOfCustomer, SubscriptionsOfCustomer } from './customers/index.js';
+import { CustomersController, CustomersService, DraftsOfCustomer, SubscriptionsOfCustomer } from './customers/index.js';
 import { type EventExpressions, EventsController } from './ingestion/index.js';
 import { UsageReader } from './metering/index.js';
 import { SubscriptionTerms } from './catalog/subscription-terms.js';
@@ -37,6 +37,7 @@ import {
   AdminController,
   ApiKeyGuard,
   ApiKeys,
+  DraftsOfOrganization,
   GraceOfOrganization,
   OrganizationsController,
   TaxesController,
@@ -117,8 +118,9 @@ export class ApiModule {
         { provide: DraftsOfPlan, useExisting: InvoiceCommands },
         { provide: SubscriptionsOfCustomer, useExisting: SubscriptionsService },
         { provide: InvoiceCommands, useValue: services.invoiceCommands },
-        { provide: GraceOfCustomer, useExisting: InvoiceCommands },
+        { provide: DraftsOfCustomer, useExisting: InvoiceCommands },
         { provide: GraceOfOrganization, useExisting: InvoiceCommands },
+        { provide: DraftsOfOrganization, useExisting: InvoiceCommands },
         { provide: CurrentUsageService, useValue: services.currentUsage },
         { provide: FeeEstimates, useValue: new FeeEstimates(services.database, services.expressions) },
         {

@@ -12,7 +12,7 @@ import { type CustomerView, customerViews } from './customer-view.js';
 import { CustomerEntity, type CustomerRow } from './customer.entity.js';
 import type { CustomerInput } from './customer.input.js';
 import { nextSequentialId } from './new-customer.js';
-import { GraceOfCustomer, SubscriptionsOfCustomer } from './ports.js';
+import { DraftsOfCustomer, SubscriptionsOfCustomer } from './ports.js';
 
 /** Who pays. One request both creates and changes, by the external id. */
 @Injectable()
@@ -20,11 +20,11 @@ export class CustomersService {
   constructor(
     private readonly database: Database,
     private readonly subscriptions: SubscriptionsOfCustomer,
-    private readonly grace: GraceOfCustomer,
+    private readonly drafts: DraftsOfCustomer,
   ) {}
 
   async upsert(organizationId: string, input: CustomerInput): Promise<CustomerView> {
-    const { view, graceChanged } = await this.database.tenant(organizationId, async (em) => {
+    const { view, graceChanged, taxesChanged } = await this.database.tenant(organizationId, async (em) => {
       const where = { organizationId, externalId: input.external_id, deletedAt: null };
       let existing = await em.findOne(CustomerEntity, where);
       let sequentialId = 0;
@@ -34,6 +34,7 @@ export class CustomersService {
         existing = await em.findOne(CustomerEntity, where);
       }
       const graceBefore = existing?.invoiceGracePeriod ?? null;
+      const taxesBefore = existing?.taxCodes.join() ?? '';
       const customer = existing ?? (await create(em, organizationId, input, sequentialId));
       if (existing) await requireUnmoved(em, existing, input);
       requireTaxes(input.tax_codes ?? [], await taxesByCode(em, organizationId));
@@ -42,9 +43,11 @@ export class CustomersService {
       return {
         view: await viewOf(em, customer),
         graceChanged: existing !== null && (customer.invoiceGracePeriod ?? null) !== graceBefore,
+        taxesChanged: existing !== null && customer.taxCodes.join() !== taxesBefore,
       };
     });
-    if (graceChanged) await this.grace.graceChanged(organizationId, view.customer.id);
+    if (graceChanged) await this.drafts.graceChanged(organizationId, view.customer.id);
+    if (taxesChanged) await this.drafts.refreshDraftsTaxed(organizationId, view.customer.id);
     return view;
   }
 

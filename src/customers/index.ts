@@ -4,4 +4,4 @@ export { type CustomerView, customerViews } from './customer-view.js';
 export { CustomersController } from './customers.controller.js';
 export { CustomersService, findCustomer } from './customers.service.js';
 export { newCustomer, nextSequentialId } from './new-customer.js';
-export { GraceOfCustomer, SubscriptionsOfCustomer } from './ports.js';
+export { DraftsOfCustomer, SubscriptionsOfCustomer } from './ports.js';

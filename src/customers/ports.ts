@@ -5,7 +5,10 @@ export abstract class SubscriptionsOfCustomer {
   abstract terminateAll(organizationId: string, customerId: string): Promise<void>;
 }
 
-export abstract class GraceOfCustomer {
+export abstract class DraftsOfCustomer {
   /** The grace period that applies to the customer has changed: drafts take on the new day of finalization. */
   abstract graceChanged(organizationId: string, customerId: string): Promise<void>;
+
+  /** The customer's taxes have changed: drafts are computed again, in the background. */
+  abstract refreshDraftsTaxed(organizationId: string, customerId: string): Promise<void>;
 }

@@ -29,6 +29,9 @@ export abstract class InvoiceCommands {
   /** The price of what they bill has changed: the drafts that have fees of the plan are computed again, in the background. */
   abstract refreshDraftsOfPlan(organizationId: string, planId: string): Promise<void>;
 
+  /** Taxes have changed, of one customer or of any: drafts are computed again, in the background. */
+  abstract refreshDraftsTaxed(organizationId: string, customerId: string | null): Promise<void>;
+
   /** A deleted plan bills nothing any more: the drafts that have its fees are issued at once. */
   abstract finalizeDraftsOfPlan(organizationId: string, planId: string): Promise<void>;
 

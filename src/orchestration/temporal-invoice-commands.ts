@@ -25,7 +25,6 @@ import { loadBillingContext } from '../invoicing/billing-context.js';
 import { storeInvoiceDue } from '../invoicing/invoice-due.js';
 import { InvoiceEntity, type InvoiceRow } from '../invoicing/invoice.entity.js';
 import { InvoiceCommands, type VoidCredit } from '../invoicing/ports.js';
-import type { LateUsageNotifier } from '../metering/index.js';
 import type { Config } from '../platform/config.js';
 import type { Database } from '../platform/database/database.js';
 import { type ErrorCode, HttpProblem, methodNotAllowed, notFound, unavailable } from '../platform/http/errors.js';
@@ -33,6 +32,11 @@ import { presentOn } from '../test-clocks/clock-time.js';
 
 /** Longest wait for the worker's answer before the caller is told to come again; the command itself is not lost. */
 const ANSWER_WITHIN_MS = 20_000;
+
+/** Tells the workflows of drafts that what they bill has changed. */
+export interface DraftRefresher {
+  refreshDrafts(drafts: readonly Pick<InvoiceRow, 'id' | 'organizationId'>[]): Promise<void>;
+}
 
 /**
  * Commands on invoices go through the invoice's workflow, which is their single writer: an update that starts the workflow
@@ -42,7 +46,7 @@ export class TemporalInvoiceCommands extends InvoiceCommands {
   constructor(
     private readonly client: Client,
     private readonly database: Database,
-    private readonly waker: Waker & LateUsageNotifier,
+    private readonly waker: Waker & DraftRefresher,
     private readonly config: Pick<Config, 'temporalTaskQueue'>,
   ) {
     super();
@@ -102,14 +106,22 @@ export class TemporalInvoiceCommands extends InvoiceCommands {
     const drafts = await this.database.tenant(organizationId, async (em) => {
       const periods = await em.find(BillingPeriodEntity, { planId, invoiceId: { $ne: null } });
       const invoiceIds = [...new Set(periods.flatMap(({ invoiceId }) => invoiceId ?? []))];
-      const open = await em.find(InvoiceEntity, { id: { $in: invoiceIds }, status: 'draft' });
-      const isOpen = new Set(open.map(({ id }) => id));
-      return periods.filter(({ invoiceId }) => isOpen.delete(invoiceId ?? ''));
+      return em.find(InvoiceEntity, { id: { $in: invoiceIds }, status: 'draft' });
     });
+    await this.refreshDrafts(drafts);
+  }
+
+  async refreshDraftsTaxed(organizationId: string, customerId: string | null): Promise<void> {
+    const whose = customerId === null ? {} : { customerId };
+    const drafts = await this.database.tenant(organizationId, (em) =>
+      em.find(InvoiceEntity, { organizationId, ...whose, status: 'draft' }),
+    );
+    await this.refreshDrafts(drafts);
+  }
+
+  private async refreshDrafts(drafts: readonly InvoiceRow[]): Promise<void> {
     try {
-      await this.waker.notify(
-        drafts.map(({ id, invoiceId }) => ({ organizationId, billingPeriodId: id, invoiceId: invoiceId ?? null })),
-      );
+      await this.waker.refreshDrafts(drafts);
     } catch {
       // A draft that hears of nothing is computed again when it is issued, at the latest.
     }

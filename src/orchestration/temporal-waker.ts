@@ -112,13 +112,19 @@ export class TemporalWaker extends Waker implements UsageNotifier {
   }
 
   async notify(rows: readonly LateUsageNotice[]): Promise<void> {
-    for (const { organizationId, invoiceId } of rows) {
-      if (invoiceId === null) continue;
+    await this.refreshDrafts(
+      rows.flatMap(({ organizationId, invoiceId }) => (invoiceId === null ? [] : [{ organizationId, id: invoiceId }])),
+    );
+  }
+
+  /** Those among the invoices that are drafts compute themselves again. */
+  async refreshDrafts(invoices: readonly { readonly organizationId: string; readonly id: string }[]): Promise<void> {
+    for (const { organizationId, id } of invoices) {
       const moment = await this.database.tenant(organizationId, async (em) => {
-        const draft = await em.findOne(InvoiceEntity, { id: invoiceId, status: 'draft' });
-        return draft === null ? null : em.findOne(DueMomentEntity, { ownerKind: 'invoice', ownerId: invoiceId });
+        const draft = await em.findOne(InvoiceEntity, { id, status: 'draft' });
+        return draft === null ? null : em.findOne(DueMomentEntity, { ownerKind: 'invoice', ownerId: id });
       });
-      // An issued invoice does not change: the row stays, for the correction of a closed period.
+      // An issued invoice does not change: late usage of it stays known, for the correction of a closed period.
       if (moment !== null) await this.signalInvoice(moment, invoiceSignals.usageCorrected);
     }
   }

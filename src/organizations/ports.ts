@@ -3,3 +3,8 @@ export abstract class GraceOfOrganization {
   /** The grace period that applies to a customer has changed: drafts take on the new day of finalization. */
   abstract graceChanged(organizationId: string, customerId: string): Promise<void>;
 }
+
+export abstract class DraftsOfOrganization {
+  /** Taxes have changed, of one customer or (null) of any: drafts are computed again, in the background. */
+  abstract refreshDraftsTaxed(organizationId: string, customerId: string | null): Promise<void>;
+}

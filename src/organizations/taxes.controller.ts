@@ -10,6 +10,7 @@ import { wrapped } from '../platform/http/request.pipe.js';
 import { CreateRoute, DeleteRoute, ListRoute, ReadRoute, UpdateRoute } from '../platform/http/routes.js';
 import { Organization } from './api-key.guard.js';
 import type { AuthenticatedOrganization } from './api-keys.js';
+import { DraftsOfOrganization } from './ports.js';
 import { TaxEntity, type TaxRow } from './tax.entity.js';
 import { taxAnswer, taxJson } from './tax.mapping.js';
 
@@ -28,7 +29,10 @@ const listQuery = z.object(pageQuery);
 @ApiTags('taxes')
 @Controller('api/v1/taxes')
 export class TaxesController {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly drafts: DraftsOfOrganization,
+  ) {}
 
   @CreateRoute('', 'tax', taxAnswer)
   async create(
@@ -52,6 +56,7 @@ export class TaxesController {
       await em.flush();
       return created;
     });
+    if (tax.appliedToOrganization) await this.drafts.refreshDraftsTaxed(organizationId, null);
     return { tax: taxJson(tax) };
   }
 
@@ -96,6 +101,7 @@ export class TaxesController {
       await em.flush();
       return found;
     });
+    await this.drafts.refreshDraftsTaxed(organizationId, null);
     return { tax: taxJson(tax) };
   }
 
@@ -116,6 +122,7 @@ export class TaxesController {
       await em.flush();
       return found;
     });
+    await this.drafts.refreshDraftsTaxed(organizationId, null);
     return { tax: taxJson(tax) };
   }
 }

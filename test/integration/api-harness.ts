@@ -48,6 +48,8 @@ export class RecordedInvoiceCommands extends InvoiceCommands {
   setPaymentStatus = (organizationId: string, id: string) => this.record('setPaymentStatus', organizationId, id);
   graceChanged = (organizationId: string, id: string) => this.record('graceChanged', organizationId, id);
   refreshDraftsOfPlan = (organizationId: string, id: string) => this.record('refreshDraftsOfPlan', organizationId, id);
+  refreshDraftsTaxed = (organizationId: string, id: string | null) =>
+    this.record('refreshDraftsTaxed', organizationId, id ?? 'all');
   finalizeDraftsOfPlan = (organizationId: string, id: string) =>
     this.record('finalizeDraftsOfPlan', organizationId, id);
 

@@ -57,6 +57,25 @@ describe('A draft', () => {
     expect(await story.documents()).toEqual(issued);
   });
 
+  test('follows the taxes, those of everybody and those of its customer', async () => {
+    const story = await aDraftOfJanuary();
+    const taxed = (cents: number) =>
+      until(`taxes are ${cents}`, async () => (await story.invoices())[0]?.taxes_amount_cents === cents);
+    await story.api.post('/api/v1/taxes', {
+      tax: { name: 'VAT', code: 'vat', rate: '10', applied_to_organization: true },
+    });
+    await taxed(500);
+    await story.api.put('/api/v1/taxes/vat', { tax: { rate: '20' } });
+    await taxed(1000);
+    await story.api.post('/api/v1/taxes', { tax: { name: 'Lower', code: 'lower', rate: '5' } });
+    await story.api.post('/api/v1/customers', {
+      customer: { external_id: story.customerId, tax_codes: ['lower'] },
+    });
+    await taxed(250);
+    await story.api.delete('/api/v1/taxes/lower');
+    await taxed(1000);
+  });
+
   test('is finalized by staff at once, dated that day, and once only', async () => {
     const story = await aDraftOfJanuary();
     await story.when(itIs('2024-02-02T09:30:00Z'), staffFinalizesIt());
