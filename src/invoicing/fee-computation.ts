@@ -1,5 +1,5 @@
 import type { RatedPlan } from '../catalog/rated-plan.js';
-import { isNegligible, planFee } from '../domain/invoicing/fee.js';
+import { isNegligible, planFee, withinBounds } from '../domain/invoicing/fee.js';
 import { instant } from '../domain/calendar/instant.js';
 import { subscriptionFee } from '../domain/proration/subscription-fee.js';
 import { billedPlan } from './billed-charges.js';
@@ -31,7 +31,7 @@ export async function computeFees(
   const usage = await usageLines(computation);
   const renewals = await renewalLines(computation);
   const fixedCharges = await fixedChargeLines(computation);
-  const lines = [...planLine(computation), ...usage, ...renewals, ...fixedCharges];
+  const lines = withinBounds([...planLine(computation), ...usage, ...renewals, ...fixedCharges]);
   const commitment = await commitmentLines(computation, lines);
   const all = [...lines, ...commitment];
   const alone = all.filter((line) => !line.invoiceable);

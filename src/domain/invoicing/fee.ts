@@ -1,6 +1,6 @@
 import type { Currency } from '../money/currency.js';
 import { atLeastZero, Decimal, ZERO } from '../money/decimal.js';
-import { fromMinorUnits, roundToMinorUnits } from '../money/money.js';
+import { fromMinorUnits, LARGEST_AMOUNT_MINOR, roundToMinorUnits, sumMinor } from '../money/money.js';
 import type { SubscriptionFee } from '../proration/subscription-fee.js';
 import type { AmountDetails, RatedAmount } from '../rating/rated-amount.js';
 import type { Tax } from './taxes.js';
@@ -98,6 +98,24 @@ export function trueUpFee(
     taxes: context.taxes,
     couponShareMinor: ZERO,
   };
+}
+
+/**
+ * Fees that are billed together are held at the largest amount together as well: an invoice of any number of absurd ones
+ * still has totals that can be computed. The small ones are billed in full.
+ *
+ * Example: 99,999,999,999,999 and 1,000 cents -> 99,999,999,998,999 and 1,000.
+ */
+export function withinBounds<Line extends { readonly fee: Fee }>(lines: readonly Line[]): Line[] {
+  if (sumMinor(lines.map(({ fee }) => fee.amountMinor)) <= LARGEST_AMOUNT_MINOR) return [...lines];
+  const held = new Map<Line, Line>();
+  let left = LARGEST_AMOUNT_MINOR;
+  for (const line of lines.toSorted((a, b) => a.fee.amountMinor - b.fee.amountMinor)) {
+    const amountMinor = Math.min(line.fee.amountMinor, left);
+    left -= amountMinor;
+    held.set(line, { ...line, fee: { ...line.fee, amountMinor } });
+  }
+  return lines.map((line) => held.get(line) ?? line);
 }
 
 /**

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isTimeZone } from '../../domain/calendar/time-zone.js';
 import { isCurrency } from '../../domain/money/currency.js';
 import { parsePlainDecimal } from '../../domain/money/decimal-string.js';
+import { LARGEST_AMOUNT_MINOR } from '../../domain/money/money.js';
 
 /**
  * The kinds of value that requests are made of. A field that is refused answers with a code of the registry: those named
@@ -27,8 +28,8 @@ export const integer = (min: number, max: number = MAX_INT) =>
     .transform(Number)
     .pipe(z.int().min(min).max(max));
 
-/** Minor units of a currency. Up to 2^53 - 1, which JSON carries exactly. */
-export const cents = () => integer(0, Number.MAX_SAFE_INTEGER);
+/** Minor units of a currency, no more than a bill can hold. */
+export const cents = () => integer(0, LARGEST_AMOUNT_MINOR);
 
 const MAX_DIGITS = 40;
 
