@@ -110,7 +110,7 @@ export function withinBounds<Line extends { readonly fee: Fee }>(lines: readonly
   if (sumMinor(lines.map(({ fee }) => fee.amountMinor)) <= LARGEST_AMOUNT_MINOR) return [...lines];
   const held = new Map<Line, Line>();
   let left = LARGEST_AMOUNT_MINOR;
-  for (const line of lines.toSorted((a, b) => a.fee.amountMinor - b.fee.amountMinor)) {
+  for (const line of [...lines].sort((a, b) => a.fee.amountMinor - b.fee.amountMinor)) {
     const amountMinor = Math.min(line.fee.amountMinor, left);
     left -= amountMinor;
     held.set(line, { ...line, fee: { ...line.fee, amountMinor } });
