@@ -39,6 +39,7 @@ import {
   ApiKeys,
   DraftsOfOrganization,
   GraceOfOrganization,
+  LivesOfOrganization,
   OrganizationsController,
   TaxesController,
 } from './organizations/index.js';
@@ -117,6 +118,7 @@ export class ApiModule {
         { provide: SubscriptionsOfPlan, useExisting: SubscriptionsService },
         { provide: DraftsOfPlan, useExisting: InvoiceCommands },
         { provide: SubscriptionsOfCustomer, useExisting: SubscriptionsService },
+        { provide: LivesOfOrganization, useExisting: SubscriptionsService },
         { provide: InvoiceCommands, useValue: services.invoiceCommands },
         { provide: DraftsOfCustomer, useExisting: InvoiceCommands },
         { provide: GraceOfOrganization, useExisting: InvoiceCommands },

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { requireTaxes, taxesByCode } from '../organizations/index.js';
+import { OrganizationEntity, requireTaxes, taxesByCode } from '../organizations/index.js';
 import { Database, type EntityManager } from '../platform/database/database.js';
 import { notFound, validationFailed } from '../platform/http/errors.js';
 import type { Page } from '../platform/http/pagination.js';
@@ -24,7 +24,7 @@ export class CustomersService {
   ) {}
 
   async upsert(organizationId: string, input: CustomerInput): Promise<CustomerView> {
-    const { view, graceChanged, taxesChanged } = await this.database.tenant(organizationId, async (em) => {
+    const { view, graceChanged, taxesChanged, tell } = await this.database.tenant(organizationId, async (em) => {
       const where = { organizationId, externalId: input.external_id, deletedAt: null };
       let existing = await em.findOne(CustomerEntity, where);
       let sequentialId = 0;
@@ -35,17 +35,23 @@ export class CustomersService {
       }
       const graceBefore = existing?.invoiceGracePeriod ?? null;
       const taxesBefore = existing?.taxCodes.join() ?? '';
+      const zoneBefore = existing?.timezone ?? null;
       const customer = existing ?? (await create(em, organizationId, input, sequentialId));
       if (existing) await requireUnmoved(em, existing, input);
       requireTaxes(input.tax_codes ?? [], await taxesByCode(em, organizationId));
       applyFields(customer, input);
       await em.flush();
+      const { timezone: ofOrganization } = await em.findOneOrFail(OrganizationEntity, { id: organizationId });
+      const zones = { from: zoneBefore ?? ofOrganization, to: customer.timezone ?? ofOrganization };
+      const moves = existing !== null && zones.from !== zones.to;
       return {
+        tell: moves ? await this.subscriptions.moved(em, customer, zones) : null,
         view: await viewOf(em, customer),
         graceChanged: existing !== null && (customer.invoiceGracePeriod ?? null) !== graceBefore,
         taxesChanged: existing !== null && customer.taxCodes.join() !== taxesBefore,
       };
     });
+    await tell?.();
     if (graceChanged) await this.drafts.graceChanged(organizationId, view.customer.id);
     if (taxesChanged) await this.drafts.refreshDraftsTaxed(organizationId, view.customer.id);
     return view;

@@ -4,7 +4,7 @@ export { ApiKeys, bearerToken, issueApiKey, type AuthenticatedOrganization } fro
 export { OrganizationEntity, type OrganizationRow } from './organization.entity.js';
 export { graceDays, paymentTermDays } from './organization-input.js';
 export { OrganizationsController } from './organizations.controller.js';
-export { DraftsOfOrganization, GraceOfOrganization } from './ports.js';
+export { DraftsOfOrganization, GraceOfOrganization, LivesOfOrganization } from './ports.js';
 export { requireTaxes, taxesByCode, taxesOf } from './tax-codes.js';
 export { TaxEntity, type TaxRow } from './tax.entity.js';
 export { taxAnswer, taxJson } from './tax.mapping.js';

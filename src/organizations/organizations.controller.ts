@@ -8,7 +8,7 @@ import type { AuthenticatedOrganization } from './api-keys.js';
 import { OrganizationEntity } from './organization.entity.js';
 import { applyChanges, updateBody } from './organization-input.js';
 import { organizationAnswer, organizationJson } from './organization.mapping.js';
-import { GraceOfOrganization } from './ports.js';
+import { GraceOfOrganization, LivesOfOrganization } from './ports.js';
 import { TaxEntity } from './tax.entity.js';
 
 /** The organization whose key is used. */
@@ -18,6 +18,7 @@ export class OrganizationsController {
   constructor(
     private readonly database: Database,
     private readonly grace: GraceOfOrganization,
+    private readonly lives: LivesOfOrganization,
   ) {}
 
   @ReadRoute('', 'organization', organizationAnswer)
@@ -30,14 +31,19 @@ export class OrganizationsController {
     @Organization() { organizationId }: AuthenticatedOrganization,
     @Body({ schema: updateBody }) { organization: input }: z.infer<typeof updateBody>,
   ) {
-    const customers = await this.database.tenant(organizationId, async (em) => {
+    const { customers, tell } = await this.database.tenant(organizationId, async (em) => {
       const row = await em.findOneOrFail(OrganizationEntity, { id: organizationId });
       const graceBefore = row.invoiceGracePeriod;
+      const zones = { from: row.timezone, to: input.timezone ?? row.timezone };
       applyChanges(row, input);
       row.updatedAt = new Date();
       await em.flush();
-      return row.invoiceGracePeriod === graceBefore ? [] : customersInGrace(em, organizationId);
+      return {
+        tell: zones.from === zones.to ? null : await this.lives.organizationMoved(em, organizationId, zones),
+        customers: row.invoiceGracePeriod === graceBefore ? [] : await customersInGrace(em, organizationId),
+      };
     });
+    await tell?.();
     for (const customerId of customers) await this.grace.graceChanged(organizationId, customerId);
     return this.database.tenant(organizationId, (em) => answer(em, organizationId));
   }

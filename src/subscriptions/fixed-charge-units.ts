@@ -81,6 +81,21 @@ export async function changeUnits(
   return scheduleNext(em, subscription, plan, household);
 }
 
+/** Units that wait for the next period wait for the start that it has in another time zone. */
+export async function moveUnitChanges(
+  em: EntityManager,
+  subscription: SubscriptionRow,
+  plan: RatedPlan,
+  { zone, now }: Pick<Household, 'zone' | 'now'>,
+): Promise<void> {
+  const effectiveAt = nextFixedChargePeriod(subscription, plan, { zone, now });
+  await em.nativeUpdate(
+    FixedChargeUnitChangeEntity,
+    { subscriptionId: subscription.id, effectiveAt: { $gt: now } },
+    { effectiveAt },
+  );
+}
+
 function earlier(at: Date): Date {
   return new Date(at.getTime() - 1);
 }

@@ -3,7 +3,10 @@ import {
   type BillingInterval,
   monthly,
   nextBoundaryAfter,
+  periodContaining,
 } from '../domain/calendar/billing-calendar.js';
+import { movedBound } from '../domain/calendar/moved-bound.js';
+import type { Period } from '../domain/calendar/period.js';
 import { DAY, instant, type Instant } from '../domain/calendar/instant.js';
 import { toIsoDate } from '../domain/calendar/local-date.js';
 import { localDate, startOfLocalDay, type TimeZone } from '../domain/calendar/time-zone.js';
@@ -11,6 +14,7 @@ import {
   type DueKind,
   type DueMoment,
   type NextBoundary,
+  nextClose,
   nextDueMoment,
   type Progress,
   type SubscriptionFacts,
@@ -41,19 +45,44 @@ export function nextDueOf(subscription: SubscriptionRow, rated: RatedPlan, zone:
   );
 }
 
+/**
+ * The period that is running, as it is in another zone: it begins and ends where it would have there.
+ *
+ * Example: February of UTC in Los Angeles -> 1 February 08:00Z to 1 March 08:00Z.
+ */
+export function runningPeriodIn(
+  subscription: SubscriptionRow & { readonly startedAt: Date },
+  rated: RatedPlan,
+  zones: { readonly from: TimeZone; readonly to: TimeZone },
+): Period {
+  const facts = factsOf(subscription, rated, zones.from);
+  const bounds = boundaryAfter(subscription, rated, zones.from);
+  const end = nextClose(facts, subscription.startedAt.getTime(), progressOf(subscription), bounds);
+  const calendar = boundCalendarOf(subscription, rated, zones.to);
+  return periodContaining(calendar, instant(movedBound(calendar, instant(end)) - 1));
+}
+
 /** The first bound after an instant: of the plan's periods, or of its months where something is billed by months. */
 export function boundaryAfter(
   subscription: Pick<SubscriptionRow, 'billingTime' | 'subscriptionAt'>,
-  { plan }: RatedPlan,
+  rated: RatedPlan,
   zone: TimeZone,
 ): NextBoundary {
+  const calendar = billingCalendarOf(subscription, rated.plan, zone);
+  const bounds = boundCalendarOf(subscription, rated, zone);
+  return (after) => Math.min(nextBoundaryAfter(calendar, instant(after)), nextBoundaryAfter(bounds, instant(after)));
+}
+
+/** The calendar of what is closed: the plan's, or its months where something is billed by months. */
+function boundCalendarOf(
+  subscription: Pick<SubscriptionRow, 'billingTime' | 'subscriptionAt'>,
+  { plan }: RatedPlan,
+  zone: TimeZone,
+): BillingCalendar {
   const calendar = billingCalendarOf(subscription, plan, zone);
   const monthlyParts = plan.billChargesMonthly || (plan.billFixedChargesMonthly ?? false);
   const splits = monthlyParts && (plan.interval === 'yearly' || plan.interval === 'semiannual');
-  return (after) => {
-    const boundary = nextBoundaryAfter(calendar, instant(after));
-    return splits ? Math.min(boundary, nextBoundaryAfter(monthly(calendar), instant(after))) : boundary;
-  };
+  return splits ? monthly(calendar) : calendar;
 }
 
 /** Whether something of the plan is due when a life on it begins, whatever becomes of its trial. */
@@ -128,6 +157,7 @@ function factsOf(subscription: SubscriptionRow, rated: RatedPlan, zone: TimeZone
         ? null
         : { at: subscription.pausedAt.getTime(), resumesAt: subscription.resumeAt?.getTime() ?? null },
     resumedAt: subscription.resumedAt?.getTime() ?? null,
+    closedThrough: subscription.closedThroughAt?.getTime() ?? null,
     payInAdvance: rated.plan.payInAdvance,
     fixedChargesInAdvance: fixedChargesInAdvance(rated),
     unitsChangedAt: oldestUnitsChange(subscription),

@@ -1,7 +1,9 @@
 import type { PlanOverrides } from '../catalog/charge.input.js';
 import type { PlanRows } from '../catalog/plan-rows.js';
 import type { PlanView } from '../catalog/plan-view.js';
+import type { CustomerRow } from '../customers/customer.entity.js';
 import type { TaxRow } from '../organizations/index.js';
+import type { EntityManager } from '../platform/database/database.js';
 import type { TerminationCredit } from './subscription.entity.js';
 
 /** What `POST /subscriptions` asks for, read and checked for form; the service checks it against the catalog. */
@@ -86,4 +88,18 @@ export abstract class SubscriptionsService {
 
   /** Ends every living subscription of a customer, with their last invoices: active ones terminate, pending ones are canceled. */
   abstract terminateAll(organizationId: string, customerId: string): Promise<void>;
+
+  /** A customer lives in another time zone: to be called in the transaction that stores it, the answer once it is committed. */
+  abstract moved(
+    em: EntityManager,
+    customer: CustomerRow,
+    zones: { readonly from: string; readonly to: string },
+  ): Promise<() => Promise<void>>;
+
+  /** The same of an organization, for its customers without a zone of their own. */
+  abstract organizationMoved(
+    em: EntityManager,
+    organizationId: string,
+    zones: { readonly from: string; readonly to: string },
+  ): Promise<() => Promise<void>>;
 }

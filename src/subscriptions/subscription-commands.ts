@@ -14,6 +14,7 @@ import { presentOn } from '../test-clocks/clock-time.js';
 import { changeUnits } from './fixed-charge-units.js';
 import { clampedStart, type Life, lockedLife } from './life.js';
 import { endInstant, firstStart, trialEnd } from './lifecycle.js';
+import { moveSubscriptions } from './moving.js';
 import { extendTrial, pause, resume } from './pause.js';
 import { cancelSuccessor, changePlan, type Commanded, type NextPlan, startOfSecond, takeOver } from './plan-change.js';
 import {
@@ -162,6 +163,30 @@ export class SubscriptionCommands extends SubscriptionsService {
       return due;
     });
     await this.waker.wake(moments);
+  }
+
+  async moved(
+    em: EntityManager,
+    customer: CustomerRow,
+    zones: { readonly from: string; readonly to: string },
+  ): Promise<() => Promise<void>> {
+    const due = await moveSubscriptions(em, customer, zones);
+    return () => this.waker.wake(due);
+  }
+
+  async organizationMoved(
+    em: EntityManager,
+    organizationId: string,
+    zones: { readonly from: string; readonly to: string },
+  ): Promise<() => Promise<void>> {
+    const customers = await em.find(
+      CustomerEntity,
+      { organizationId, timezone: null, deletedAt: null },
+      { orderBy: { id: 'asc' } },
+    );
+    const due: DueMomentRow[] = [];
+    for (const customer of customers) due.push(...(await moveSubscriptions(em, customer, zones)));
+    return () => this.waker.wake(due);
   }
 
   private activeOne(

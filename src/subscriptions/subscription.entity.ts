@@ -33,6 +33,7 @@ export const SubscriptionEntity = defineEntity({
     onTerminationCreditNote: p.text().$type<TerminationCredit>().nullable(),
     onTerminationInvoice: p.text().$type<'generate' | 'skip'>(),
     unitChangesDue: p.json<string[]>().nullable(),
+    closedThroughAt: p.datetime(3).nullable(),
     doneKind: p.text().nullable(),
     doneAt: p.datetime(3).nullable(),
     createdAt: p.datetime(3),

@@ -179,6 +179,7 @@ class Lived {
       nextPlan: null,
       pause: null,
       resumedAt: null,
+      closedThrough: null,
       payInAdvance: terms.payInAdvance,
       fixedChargesInAdvance: false,
       unitsChangedAt: null,

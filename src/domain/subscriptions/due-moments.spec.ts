@@ -18,6 +18,7 @@ function facts(overrides: Partial<SubscriptionFacts> = {}): SubscriptionFacts {
     nextPlan: null,
     pause: null,
     resumedAt: null,
+    closedThrough: null,
     payInAdvance: false,
     fixedChargesInAdvance: false,
     unitsChangedAt: null,

@@ -53,6 +53,8 @@ export interface SubscriptionFacts {
   readonly payInAdvance: boolean;
   /** Fixed charges are paid in advance; they do not wait. */
   readonly fixedChargesInAdvance: boolean;
+  /** After a move to another zone: the start of the period that was running, as it is there. Before it all is closed. */
+  readonly closedThrough: number | null;
   /** The oldest change of their units, by a command at once, that is not billed yet. */
   readonly unitsChangedAt: number | null;
   /** End of the trial, null without one. */
@@ -114,10 +116,7 @@ function activeMoments(
   if (billsAtStart && !facts.backdated && !facts.succeeds) moments.push({ kind: 'starting', at: startedAt });
   if (inTrialAtStart && facts.trialEndsAt !== null && facts.trialEndsAt >= facts.createdAt)
     moments.push({ kind: 'trial_end', at: facts.trialEndsAt });
-  const billableFrom = Math.max(startedAt, facts.createdAt, facts.resumedAt ?? 0);
-  // A trial may end exactly on a boundary, and that period is still to be closed.
-  const closedUpTo = Math.max(billableFrom, done === null ? 0 : done.kind === 'period_end' ? done.at : done.at - 1);
-  const boundary = nextBoundary(closedUpTo);
+  const boundary = nextClose(facts, startedAt, done, nextBoundary);
   const end = endOf(facts, startedAt);
   if (end === null || boundary < end.at || (boundary === end.at && !end.closesPeriod))
     moments.push({ kind: 'period_end', at: boundary });
@@ -125,6 +124,18 @@ function activeMoments(
   if (facts.unitsChangedAt !== null) moments.push({ kind: 'units_change', at: facts.unitsChangedAt });
   if (facts.pause !== null) moments.push({ kind: 'pause', at: facts.pause.at });
   return moments;
+}
+
+/** The bound at which the running period is closed, whatever else comes before it. */
+export function nextClose(
+  facts: Pick<SubscriptionFacts, 'createdAt' | 'resumedAt' | 'closedThrough'>,
+  startedAt: number,
+  done: Progress,
+  nextBoundary: NextBoundary,
+): number {
+  const billableFrom = Math.max(startedAt, facts.createdAt, facts.resumedAt ?? 0, facts.closedThrough ?? 0);
+  // A trial may end exactly on a boundary, and that period is still to be closed.
+  return nextBoundary(Math.max(billableFrom, done === null ? 0 : done.kind === 'period_end' ? done.at : done.at - 1));
 }
 
 // What a pause interrupts is billed by it, and what begins again by the resumption: no period ends in between.

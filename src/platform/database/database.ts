@@ -8,6 +8,7 @@ import { TermsOfPlans } from './migrations/0004-terms-of-plans.js';
 import { LivesOfSubscriptions } from './migrations/0005-lives-of-subscriptions.js';
 import { FeesOfEveryKind } from './migrations/0006-fees-of-every-kind.js';
 import { UsagePaidInAdvance } from './migrations/0007-usage-paid-in-advance.js';
+import { MovedSubscriptions } from './migrations/0010-moved-subscriptions.js';
 import { CreditNotes } from './migrations/0008-credit-notes.js';
 
 export type { EntityManager } from '@mikro-orm/postgresql';
@@ -48,6 +49,7 @@ export class Database {
           FeesOfEveryKind,
           UsagePaidInAdvance,
           CreditNotes,
+          MovedSubscriptions,
         ],
         snapshot: false,
         transactional: true,
