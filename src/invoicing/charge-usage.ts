@@ -116,7 +116,7 @@ async function rateCharges(
     const isPaid = paid !== undefined && isPaidByPeak(charge.charge);
     const counted = isPaid ? paidUsage(charge, metered, paid(charge, slice)) : metered;
     const usage = share === undefined || !charge.charge.prorated ? counted : sharedUsage(counted, share);
-    const amount = rate(price.model, usage);
+    const amount = isPaid && isUnused(usage) ? rate(NO_PRICE, usage) : rate(price.model, usage);
     const amountMinor = roundToMinorUnits(amount.amount, plan.plan.currency);
     const shownUnits = metered.fullUnits ?? metered.units;
     return { charge, filterId, groupedBy, model: price.model, usage, shownUnits, rated: amount, amountMinor };
@@ -173,6 +173,11 @@ function pricedSlices(rated: RatedCharge, slices: readonly UsageSlice[]): Priced
     return [{ charge: rated, price, filterId, slice: '', groupedBy, usage: NO_USAGE }];
   });
 }
+
+/** A price in advance asks for nothing before the first event. */
+const NO_PRICE: ChargeModel = { kind: 'standard', amount: ZERO };
+
+const isUnused = ({ units, eventsCount }: MeteredUsage): boolean => units.isZero() && eventsCount === 0;
 
 const NO_USAGE: MeteredUsage = { units: ZERO, eventsCount: 0, totalAggregatedUnits: ZERO };
 

@@ -73,6 +73,7 @@ export interface NewInvoice {
 export function newInvoice(em: EntityManager, context: BillingContext, made: NewInvoice): InvoiceRow {
   const { graceDays, createdAt, ...fields } = made;
   const at = instant(made.billingAt.getTime());
+  const issuedOn = issuingDate({ billingAt: at, zone: context.zone, graceDays });
   return em.create(InvoiceEntity, {
     ...fields,
     id: randomUUID(),
@@ -81,7 +82,8 @@ export function newInvoice(em: EntityManager, context: BillingContext, made: New
     number: draftNumber(context.organization.documentNumberPrefix),
     status: 'draft',
     paymentStatus: 'pending',
-    issuingDate: issuingDate({ billingAt: at, zone: context.zone, graceDays }),
+    issuingDate: issuedOn,
+    paymentDueDate: paymentDueDate(issuedOn, context.netPaymentTermDays),
     netPaymentTerm: context.netPaymentTermDays,
     finalizeAt: new Date(graceDays === 0 ? at : graceEndsAt(at, context.zone, graceDays)),
     versionNumber: 1,

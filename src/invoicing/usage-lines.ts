@@ -51,9 +51,12 @@ export async function renewalLines(computation: FeeComputation): Promise<FeeLine
     zone: period.timezone,
     cutoffSequence: period.cutoffSequence,
   });
-  return rated
-    .map((line) => ({ ...usageLine(computation, line, span), invoiceable: line.charge.charge.invoiceable }))
-    .filter(({ fee }) => fee.amountMinor !== 0 || !fee.units.isZero());
+  return (
+    rated
+      .map((line) => ({ ...usageLine(computation, line, span), invoiceable: line.charge.charge.invoiceable }))
+      // Of nothing nothing is renewed; the flat amount of a first tier comes with the first event.
+      .filter(({ fee }) => !fee.units.isZero())
+  );
 }
 
 function usageLine({ context, plan }: FeeComputation, line: RatedUsage, { from, to }: FeeSpan): FeeLine {

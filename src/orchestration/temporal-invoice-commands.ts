@@ -8,7 +8,7 @@ import {
   invoiceWorkflowId,
 } from '../../workflows/invoice.contract.js';
 import { CustomerEntity } from '../customers/customer.entity.js';
-import { graceEndsAt } from '../domain/invoicing/dates.js';
+import { graceEndsAt, issuingDate, paymentDueDate } from '../domain/invoicing/dates.js';
 import {
   canFinalize,
   canRetryPayment,
@@ -137,6 +137,8 @@ export class TemporalInvoiceCommands extends InvoiceCommands {
         draft.finalizeAt = new Date(
           context.graceDays === 0 ? billingAt : graceEndsAt(billingAt, context.zone, context.graceDays),
         );
+        draft.issuingDate = issuingDate({ billingAt, zone: context.zone, graceDays: context.graceDays });
+        draft.paymentDueDate = paymentDueDate(draft.issuingDate, draft.netPaymentTerm);
         const due = { kind: 'finalize' as const, at: draft.finalizeAt };
         stored.push(await storeInvoiceDue(em, draft, context.customer, due, { known: false }));
       }

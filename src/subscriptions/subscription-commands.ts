@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { lockPlan } from '../catalog/plan-editor.js';
 import type { PlanView } from '../catalog/plan-view.js';
 import { PlanEntity } from '../catalog/plan.entity.js';
-import { loadRatedPlan, loadSubscriptionPlan } from '../catalog/rated-plan.js';
+import { loadRatedPlan, loadSubscriptionPlan, type RatedPlan } from '../catalog/rated-plan.js';
 import type { SubscriptionTerms, TermsChanged } from '../catalog/subscription-terms.js';
 import { CustomerEntity, type CustomerRow } from '../customers/customer.entity.js';
 import { newCustomer } from '../customers/new-customer.js';
@@ -103,10 +103,13 @@ export class SubscriptionCommands extends SubscriptionsService {
     const subscription = life.all.findLast((one) => one.status === status && one.planId === planId);
     if (subscription === undefined) throw notFound('subscription');
     const household = await householdOf(em, subscription);
+    const former = await loadSubscriptionPlan(em, subscription);
     const { view, units } = await change(subscription);
     const billed = await changeUnits(em, subscription, household, units);
     // Its trial or its first bill may be others now.
     const plan = await loadSubscriptionPlan(em, subscription);
+    if (plan.plan.trialDays !== former.plan.trialDays) moveTrial(life, subscription, plan, household);
+    await em.flush();
     const due = billed.length > 0 ? billed : await scheduleNext(em, subscription, plan, household);
     return { subscription, household, view, due };
   }
@@ -236,6 +239,15 @@ async function createSubscription(
       ? await startLife(em, organizationId, life, asked, input, household)
       : await changePlan(em, life, current, asked, input, household);
   return { id: commanded.id, due: [...due, ...commanded.due] };
+}
+
+// A trial that is over stays over, and what was billed for a start without one is not given back.
+function moveTrial({ all }: Life, subscription: SubscriptionRow, { plan }: RatedPlan, { now }: Household): void {
+  const { startedAt, trialEndsAt = null } = subscription;
+  if (startedAt == null) return;
+  const isRunning = trialEndsAt !== null && trialEndsAt > now;
+  const isFresh = trialEndsAt === null && !plan.payInAdvance;
+  if (isRunning || isFresh) subscription.trialEndsAt = trialEnd(firstStart(all) ?? startedAt, plan.trialDays);
 }
 
 async function planAskedFor(

@@ -27,9 +27,9 @@ describe('paid in advance', () => {
     percentage,
   );
 
-  it('events that only add sum to the price of their total, less that of nothing', () => {
+  it('events that only add sum to the price of their total', () => {
     fc.assert(
-      fc.property(price, fc.array(units, { maxLength: 12 }), ({ kind, properties }, values) => {
+      fc.property(price, fc.array(units, { minLength: 1, maxLength: 12 }), ({ kind, properties }, values) => {
         const model = modelOf(kind, properties);
         const decimals = values.map((value) => new Decimal(value));
         let slice: BilledSlice = NOTHING_BILLED;
@@ -48,13 +48,7 @@ describe('paid in advance', () => {
           transactionValues: decimals,
           runningTotals: decimals.map((value) => (running = running.plus(value))),
         });
-        const nothing = rate(model, {
-          units: new Decimal(0),
-          eventsCount: 0,
-          transactionValues: [],
-          runningTotals: [],
-        });
-        expect(sum.toFixed()).toBe(arrears.amount.minus(nothing.amount).toFixed());
+        expect(sum.toFixed()).toBe(arrears.amount.toFixed());
       }),
       RUNS,
     );

@@ -43,11 +43,11 @@ export function graduatedPercentageShare(
   return {
     total,
     details: {
-      flat_unit_amount: tier.flatAmount.toFixed(),
+      flat_unit_amount: railsDecimal(tier.flatAmount),
       rate: railsDecimal(tier.rate),
       units: railsDecimal(units),
       per_unit_total_amount: railsDecimal(priced),
-      total_with_flat_amount: total.toFixed(),
+      total_with_flat_amount: railsDecimal(total),
     },
   };
 }

@@ -47,12 +47,12 @@ export function graduatedShare(
   return {
     total,
     details: {
-      flat_unit_amount: tier.flatAmount.toFixed(),
+      flat_unit_amount: railsDecimal(tier.flatAmount),
       // A tier without units shows no price: nothing was sold at it.
-      per_unit_amount: (totalUnits.isZero() ? ZERO : tier.perUnitAmount).toFixed(),
+      per_unit_amount: railsDecimal(totalUnits.isZero() ? ZERO : tier.perUnitAmount),
       units: railsDecimal(units),
-      per_unit_total_amount: priced.toFixed(),
-      total_with_flat_amount: total.toFixed(),
+      per_unit_total_amount: railsDecimal(priced),
+      total_with_flat_amount: railsDecimal(total),
     },
   };
 }

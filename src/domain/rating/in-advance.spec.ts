@@ -70,8 +70,9 @@ describe('an event paid in advance', () => {
       tiers,
       ['9', '1', '1', '1'],
       ['9', '1', '1', '1'],
-      ['90', '10', '8', '5'],
+      ['92', '10', '8', '5'],
     ],
+    ['pays nothing for taking back what never was', tiers, ['-1', '3'], ['0', '2'], ['0', '22']],
     ['is free while events are free', freeEvents, ['8', '5', '3'], ['8', '5', '3'], ['0', '0', '1.15']],
     ['pays for what is above the free total', freeTotal, ['5', '1'], ['5', '1'], ['1.1', '1.05']],
     ['is free up to the free total', freeTotal, ['3', '1'], ['3', '1'], ['0', '1.05']],
@@ -107,10 +108,44 @@ describe('an event paid in advance', () => {
     expect(billed(price, changes)).toEqual(units.map((unit, index) => [unit, amounts[index]]));
   });
 
+  it('of a graduated percentage shows what it adds to each range', () => {
+    const percentages = model('graduated_percentage', {
+      graduated_percentage_ranges: [
+        { from_value: 0, to_value: 10, rate: '1', flat_amount: '2' },
+        { from_value: 11, to_value: null, rate: '2', flat_amount: '3' },
+      ],
+    });
+    const step = (slice: BilledSlice, change: string) =>
+      rateInAdvance({ model: percentages, recurring: false }, slice, {
+        ...{ periodFrom: MARCH, change: new Decimal(change), preciseTotalAmountCents: new Decimal(0), share: null },
+      });
+    const first = step(NOTHING_BILLED, '8');
+    expect(first.rated.amountDetails).toEqual({
+      graduated_percentage_ranges: [
+        {
+          ...{ from_value: 0, to_value: 10, flat_unit_amount: '2.0', rate: '1.0', units: '8.0' },
+          ...{ per_unit_total_amount: '0.08', total_with_flat_amount: '2.08' },
+        },
+      ],
+    });
+    expect(step(first.after, '5').rated.amountDetails).toEqual({
+      graduated_percentage_ranges: [
+        {
+          ...{ from_value: 0, to_value: 10, flat_unit_amount: '2.0', rate: '1.0', units: '2.0' },
+          ...{ per_unit_total_amount: '0.02', total_with_flat_amount: '0.02' },
+        },
+        {
+          ...{ from_value: 11, to_value: null, flat_unit_amount: '3.0', rate: '2.0', units: '3.0' },
+          ...{ per_unit_total_amount: '0.06', total_with_flat_amount: '3.06' },
+        },
+      ],
+    });
+  });
+
   it('of a recurring metric finds what there is paid by the renewal', () => {
     const rows = billed(tiers, ['10', { change: '-2', period: APRIL }, { change: '3', period: APRIL }], true);
     expect(rows).toEqual([
-      ['10', '100'],
+      ['10', '102'],
       ['0', '0'],
       ['1', '8'],
     ]);

@@ -61,10 +61,10 @@ export const NOTHING_BILLED: BilledSlice = { level: ZERO, periods: new Map() };
  * the order of arrival and against the most that was reached, so that nothing is paid twice. A prorated one is paid for the
  * days from its own to the end of the period, its units rounded up at 5 decimals. Amounts in currency units, not rounded.
  *
- * Over usage that never falls the fees sum to the price of the total, less the price of no usage at all (the flat amount of
- * a first tier, which no event causes).
+ * Over usage that never falls the fees sum to the price of the total: the flat amount of a first tier comes with the first
+ * event. Of a recurring metric's units that were there when the period began, the renewal has paid it.
  *
- * Example: 1 per unit; +10, −4, +8 -> 10, 0, 4.
+ * Example: 1 per unit; +10, −4, +8 -> 10, 0, 4. Tiers 0-5 @ 1 + 2, 6+ @ 2 + 3; +7 -> 14.
  */
 export function rateInAdvance(terms: AdvanceTerms, slice: BilledSlice, event: AdvanceEvent): AdvanceStep {
   const before = slice.periods.get(event.periodFrom) ?? opened(terms.recurring ? slice.level : ZERO);
@@ -146,13 +146,36 @@ function rateStep(model: ChargeModel, before: BilledTotals, after: BilledTotals,
     case 'graduated_percentage':
     case 'package':
     case 'volume': {
-      const amountOf = ({ peak, eventsCount }: BilledTotals) => rate(model, { units: peak, eventsCount }).amount;
-      return ratedStep(amountOf(after).minus(amountOf(before)), gained, gained, {});
+      if (isUnused(after)) return ratedStep(ZERO, gained, gained, {});
+      const [all, paid] = [priceOf(model, after), isUnused(before) ? null : priceOf(model, before)];
+      const details = model.kind === 'graduated_percentage' ? rangesBetween(paid, all) : {};
+      return ratedStep(all.amount.minus(paid?.amount ?? ZERO), gained, gained, details);
     }
     default:
       return model satisfies never;
   }
 }
+
+const priceOf = (model: ChargeModel, { peak, eventsCount }: BilledTotals) => rate(model, { units: peak, eventsCount });
+
+/** Nothing of the slice was billed in the period yet. */
+const isUnused = ({ peak, eventsCount }: BilledTotals) => peak.isZero() && eventsCount === 0;
+
+/** What the event adds to each range: the difference of the ranges with it and without it. */
+function rangesBetween(before: RatedAmount | null, after: RatedAmount): AmountDetails {
+  const rangesOf = (rated: RatedAmount | null) =>
+    (rated?.amountDetails['graduated_percentage_ranges'] ?? []) as readonly AmountDetails[];
+  const known = new Map(rangesOf(before).map((range) => [range['from_value'], range]));
+  const added = (range: AmountDetails, key: string) =>
+    railsDecimal(new Decimal(range[key] as string).minus((known.get(range['from_value'])?.[key] as string) ?? 0));
+  const ranges = rangesOf(after).map((range) => ({
+    ...range,
+    ...Object.fromEntries(ADDED_UP.map((key) => [key, added(range, key)])),
+  }));
+  return { graduated_percentage_ranges: ranges };
+}
+
+const ADDED_UP = ['units', 'per_unit_total_amount', 'total_with_flat_amount'] as const;
 
 /**
  * One transaction of a percentage price. What is still free of it depends on those before; with bounds per transaction the

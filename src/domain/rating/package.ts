@@ -21,7 +21,7 @@ export function ratePackage(model: PackageModel, usage: MeteredUsage): RatedAmou
       free_units: railsDecimal(model.freeUnits),
       paid_units: railsDecimal(paidUnits),
       per_package_size: model.packageSize.toNumber(),
-      per_package_unit_amount: model.amount.toFixed(),
+      per_package_unit_amount: railsDecimal(model.amount),
     },
   };
 }

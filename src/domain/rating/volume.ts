@@ -21,9 +21,9 @@ export function rateVolume(model: VolumeModel, usage: MeteredUsage): RatedAmount
     unitAmount: ratioOrZero(amount, fullUnits),
     units: usage.units,
     amountDetails: {
-      flat_unit_amount: tier.flatAmount.toFixed(),
+      flat_unit_amount: railsDecimal(tier.flatAmount),
       per_unit_amount: railsDecimal(ratioOrZero(priced, fullUnits)),
-      per_unit_total_amount: priced.isZero() ? '0.0' : priced.toFixed(),
+      per_unit_total_amount: railsDecimal(priced),
     },
   };
 }
