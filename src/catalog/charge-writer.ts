@@ -44,7 +44,7 @@ export async function replaceCharges(
   const now = new Date();
   const staying = new Set([...kept.values()].map((charge) => charge?.id));
   for (const charge of current) if (!staying.has(charge.id)) charge.deletedAt = now;
-  const written: { charge: ChargeRow; filters: readonly FilterTerms[] | null }[] = [];
+  const written: WrittenCharge[] = [];
   for (const [position, input] of inputs.entries()) {
     const existing = kept.get(input);
     const metric = metricFor(input, existing, metrics);
@@ -57,8 +57,7 @@ export async function replaceCharges(
   }
   // Filters point at charges by id only, so the charges have to be there first.
   await em.flush();
-  for (const { charge, filters } of written) if (filters !== null) await replaceFilters(em, charge, filters, now);
-  await em.flush();
+  await replaceFilters(em, written, now);
 }
 
 /** The fields of the request on the row; what it does not name stays. Answers the filters it asks for, null for as before. */
@@ -139,8 +138,7 @@ export async function createCharge(em: EntityManager, context: WriteContext, inp
   charge.code = codeAmong(current, input.code ?? null, metric.code);
   charge.position = Math.max(-1, ...current.map(({ position }) => position)) + 1;
   await em.flush();
-  await replaceFilters(em, charge, filters ?? [], now);
-  await em.flush();
+  await replaceFilters(em, [{ charge, filters }], now);
   return charge;
 }
 
@@ -162,8 +160,7 @@ export async function updateCharge(
   );
   charge.updatedAt = now;
   await em.flush();
-  if (filters !== null) await replaceFilters(em, charge, filters, now);
-  await em.flush();
+  await replaceFilters(em, [{ charge, filters }], now);
 }
 
 async function metricsOf(
@@ -211,16 +208,32 @@ function newCharge(em: EntityManager, plan: PlanRow, metric: BillableMetricRow, 
   });
 }
 
+/** A charge as it was written, with the filters it is to have; null: as before. */
+interface WrittenCharge {
+  readonly charge: ChargeRow;
+  readonly filters: readonly FilterTerms[] | null;
+}
+
+/** The charges are stored already: rows know each other by id only, so the order in which they are written is ours. */
+async function replaceFilters(em: EntityManager, written: readonly WrittenCharge[], now: Date): Promise<void> {
+  const ids = written.flatMap(({ charge, filters }) => (filters === null ? [] : [charge.id]));
+  const stored = await em.find(ChargeFilterEntity, { chargeId: { $in: ids } });
+  const current = new Map(ids.map((id): [string, ChargeFilterRow[]] => [id, []]));
+  for (const filter of stored) current.get(filter.chargeId)!.push(filter);
+  for (const { charge, filters } of written) {
+    if (filters !== null) filtersOf(em, charge, current.get(charge.id) ?? [], filters, now);
+  }
+  await em.flush();
+}
+
 /** A filter is known by its values: one that comes again keeps its id, to which fees point. */
-async function replaceFilters(
+function filtersOf(
   em: EntityManager,
   charge: ChargeRow,
+  current: readonly ChargeFilterRow[],
   wanted: readonly FilterTerms[],
   now: Date,
-): Promise<void> {
-  // Rows know each other by id only, so the order in which they are written is ours: a filter comes after its charge.
-  await em.flush();
-  const current: ChargeFilterRow[] = await em.find(ChargeFilterEntity, { chargeId: charge.id });
+): void {
   const staying = new Set<ChargeFilterRow>();
   for (const [position, terms] of wanted.entries()) {
     const same = current.find((filter) => !staying.has(filter) && isDeepStrictEqual(filter.values, terms.values));
