@@ -1,6 +1,6 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
 
-/** Who pays. `profile` holds the descriptive fields of the API that no rule reads. */
+/** Who pays. `profile` holds what describes it, and whether it gets invoices without any amount. */
 export const CustomerEntity = defineEntity({
   name: 'Customer',
   tableName: 'customers',

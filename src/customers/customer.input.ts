@@ -76,7 +76,7 @@ export const upsertBody = wrapped(
         description: 'The test clock the customer lives on; only at creation. An addition to Lago.',
       }),
       ...profileFields,
-      finalize_zero_amount_invoice: z.enum(['inherit', 'finalize']).nullish(),
+      finalize_zero_amount_invoice: z.enum(['inherit', 'skip', 'finalize']).nullish(),
       integration_customers: notYet(),
       invoice_custom_section_codes: notYet(),
       billing_entity_code: notYet('default'),

@@ -13,6 +13,8 @@ export interface BillingContext {
   readonly zone: string;
   readonly graceDays: number;
   readonly netPaymentTermDays: number;
+  /** Invoices without any amount are issued as well (lago-api.md 1.8). */
+  readonly issuesNothing: boolean;
   readonly taxes: readonly TaxRow[];
 }
 
@@ -29,8 +31,14 @@ export async function loadBillingContext(
     zone: customer.timezone ?? organization.timezone,
     graceDays: customer.invoiceGracePeriod ?? organization.invoiceGracePeriod,
     netPaymentTermDays: customer.netPaymentTerm ?? organization.netPaymentTerm,
+    issuesNothing: issuesNothing(organization, customer),
     taxes: await em.find(TaxEntity, { organizationId }, { orderBy: { createdAt: 'asc', code: 'asc' } }),
   };
+}
+
+function issuesNothing({ finalizeZeroAmountInvoice }: OrganizationRow, { profile }: CustomerRow): boolean {
+  const own = profile['finalize_zero_amount_invoice'] ?? 'inherit';
+  return own === 'inherit' ? finalizeZeroAmountInvoice : own === 'finalize';
 }
 
 /** The taxes of a fee: the first level that names any wins (lago-api.md 2.8). A code that no longer exists names nothing. */

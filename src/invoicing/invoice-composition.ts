@@ -165,8 +165,10 @@ export function applyTotals(
 
 /**
  * draft → finalized. Credits are used now, and the invoice's own credit notes that waited for it are issued with it.
+ * One without any amount is closed instead where its customer gets none: it has no number and is no document.
  */
 export async function issue(em: EntityManager, context: BillingContext, invoice: InvoiceRow, at: Date): Promise<void> {
+  if (invoice.feesAmountCents === 0 && !context.issuesNothing) return close(em, invoice, at);
   await assignNumber(em, context, invoice, at);
   await payFromCreditNotes(em, invoice, at);
   invoice.paymentStatus = initialPaymentStatus(invoice.totalAmountCents);
@@ -180,6 +182,15 @@ export async function issue(em: EntityManager, context: BillingContext, invoice:
     { orderBy: { createdAt: 'asc', id: 'asc' } },
   );
   for (const note of waiting) await issueCreditNote(em, context, invoice, note, at);
+  await em.flush();
+}
+
+async function close(em: EntityManager, invoice: InvoiceRow, at: Date): Promise<void> {
+  invariant(mayBecome(invoice.status, 'closed'), `a ${invoice.status} invoice is not closed`);
+  invoice.status = 'closed';
+  invoice.paymentStatus = 'succeeded';
+  invoice.finalizedAt = at;
+  invoice.updatedAt = at;
   await em.flush();
 }
 

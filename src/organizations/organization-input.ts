@@ -26,6 +26,7 @@ const fields = {
   timezone: timezone().optional(),
   // Numbers are counted per customer; the other way of Lago is not here.
   document_numbering: z.literal('per_customer').nullish(),
+  finalize_zero_amount_invoice: z.boolean().optional(),
   document_number_prefix: z.string().min(1).max(10).optional(),
   billing_configuration: z
     .object({
@@ -51,6 +52,9 @@ export function applyChanges(row: OrganizationRow, input: OrganizationChanges): 
   if (input.timezone !== undefined) row.timezone = input.timezone;
   if (input.net_payment_term !== undefined) row.netPaymentTerm = input.net_payment_term;
   if (input.document_number_prefix !== undefined) row.documentNumberPrefix = input.document_number_prefix.toUpperCase();
+  if (input.finalize_zero_amount_invoice !== undefined) {
+    row.finalizeZeroAmountInvoice = input.finalize_zero_amount_invoice;
+  }
   if (billing.invoice_grace_period !== undefined) row.invoiceGracePeriod = billing.invoice_grace_period;
   if (input.country !== undefined) row.country = input.country;
   if (input.email !== undefined) row.email = input.email;

@@ -12,6 +12,7 @@ export const OrganizationEntity = defineEntity({
     netPaymentTerm: p.integer(),
     invoiceGracePeriod: p.integer(),
     documentNumberPrefix: p.text(),
+    finalizeZeroAmountInvoice: p.boolean().default(true),
     country: p.text().nullable(),
     email: p.text().nullable(),
     legalName: p.text().nullable(),

@@ -76,7 +76,7 @@ export function organizationJson(row: OrganizationRow, taxes: readonly TaxRow[])
     document_numbering: 'per_customer',
     document_number_prefix: row.documentNumberPrefix,
     tax_identification_number: profile.tax_identification_number ?? null,
-    finalize_zero_amount_invoice: true,
+    finalize_zero_amount_invoice: row.finalizeZeroAmountInvoice,
     billing_configuration: {
       invoice_footer: profile.invoice_footer ?? null,
       invoice_grace_period: row.invoiceGracePeriod,

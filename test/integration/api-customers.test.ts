@@ -72,7 +72,7 @@ describe('customers', () => {
     [{ billing_configuration: { payment_provider: 'adyen' } }, { payment_provider: ['value_is_invalid'] }],
     [{ metadata: Array.from({ length: 6 }, () => ({ key: 'a', value: 'b' })) }, { metadata: ['value_is_too_long'] }],
     [{ metadata: 'a' }, { metadata: ['value_is_invalid'] }],
-    [{ finalize_zero_amount_invoice: 'skip' }, { finalize_zero_amount_invoice: ['value_is_invalid'] }],
+    [{ finalize_zero_amount_invoice: 'never' }, { finalize_zero_amount_invoice: ['value_is_invalid'] }],
     [{ integration_customers: [{}] }, { integration_customers: ['value_is_invalid'] }],
     [{ test_clock_id: 'x' }, { test_clock_id: ['value_is_invalid'] }],
   ])('refuse %j', async (fields, details) => {

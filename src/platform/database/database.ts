@@ -9,6 +9,7 @@ import { LivesOfSubscriptions } from './migrations/0005-lives-of-subscriptions.j
 import { FeesOfEveryKind } from './migrations/0006-fees-of-every-kind.js';
 import { UsagePaidInAdvance } from './migrations/0007-usage-paid-in-advance.js';
 import { MovedSubscriptions } from './migrations/0010-moved-subscriptions.js';
+import { InvoicesOfNothing } from './migrations/0011-invoices-of-nothing.js';
 import { CreditNotes } from './migrations/0008-credit-notes.js';
 
 export type { EntityManager } from '@mikro-orm/postgresql';
@@ -50,6 +51,7 @@ export class Database {
           UsagePaidInAdvance,
           CreditNotes,
           MovedSubscriptions,
+          InvoicesOfNothing,
         ],
         snapshot: false,
         transactional: true,
