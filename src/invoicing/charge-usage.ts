@@ -1,5 +1,6 @@
 import type { RatedCharge, RatedPlan } from '../catalog/rated-plan.js';
 import type { Instant } from '../domain/calendar/instant.js';
+import type { MetricDefinition } from '../domain/catalog/billable-metric.js';
 import type { ChargeModel, PercentageModel } from '../domain/catalog/charge.js';
 import type { TimeZone } from '../domain/calendar/time-zone.js';
 import type { ChargeFilter, Dimensions } from '../domain/catalog/charge-filter.js';
@@ -106,7 +107,7 @@ async function rateCharges(
   const requests = charges.map(({ charge }) => ({
     metric: charge.metric,
     prorated: weighed && charge.prorated && !isPaidByPeak(charge),
-    everyStep: [charge, ...charge.filters].some(({ model }) => keepsFlatAmounts(model)),
+    everyStep: [charge, ...charge.filters].some(({ model }) => needsEveryStep(model, charge.metric)),
     sliceOf: (dimensions: Dimensions) => chargeSlice(charge, dimensions).key,
   }));
   const metered = await reader.slices(em, range, requests);
@@ -143,9 +144,14 @@ function sharedUsage(usage: MeteredUsage, share: Decimal): MeteredUsage {
   return { ...usage, units: roundProrated(usage.units.times(share)), fullUnits: usage.units };
 }
 
-/** A tier once reached keeps its flat amount, even if it was left on the same day. */
-function keepsFlatAmounts(model: ChargeModel): boolean {
-  return model.kind === 'graduated' && model.ranges.slice(1).some(({ flatAmount }) => !flatAmount.isZero());
+/**
+ * A tier once reached keeps its flat amount, even if it was left on the same day. Of things that come and go on one day the
+ * days they are there differ, so the tier that each is in matters.
+ */
+function needsEveryStep(model: ChargeModel, { aggregation }: MetricDefinition): boolean {
+  if (model.kind !== 'graduated') return false;
+  const above = model.ranges.slice(1);
+  return aggregation === 'unique_count_agg' ? above.length > 0 : above.some(({ flatAmount }) => !flatAmount.isZero());
 }
 
 interface PricedSlice {

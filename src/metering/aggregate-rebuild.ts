@@ -30,6 +30,7 @@ export interface UniqueValue {
   at: number;
   sequence: number;
   operation: Operation;
+  added: boolean;
   maxSequence: number;
 }
 
@@ -41,7 +42,7 @@ export interface Rollup extends Bucket {
 export type Grain = 'day' | 'month';
 
 /** A row of `usage_values`: the last operation on a value, over all time. */
-export type LastOperation = Omit<UniqueValue, 'maxSequence'>;
+export type LastOperation = Omit<UniqueValue, 'added' | 'maxSequence'>;
 
 /** A row of `usage_presence`; `hour` null is the one that has them all. */
 export interface Presence {
@@ -160,11 +161,13 @@ function fold(
       const uniqueKey = `${key}/${event.uniqueValue}`;
       const known = uniques.get(uniqueKey);
       const { operation } = event;
+      const added = operation === 'add';
       if (known === undefined) {
         const place = { metricId: metric.id, hour, dimensions, value: event.uniqueValue! };
-        uniques.set(uniqueKey, { ...place, at: timestamp, sequence, operation, maxSequence: sequence });
+        uniques.set(uniqueKey, { ...place, at: timestamp, sequence, operation, added, maxSequence: sequence });
       } else {
         known.maxSequence = Math.max(known.maxSequence, sequence);
+        known.added ||= added;
         if (comparePositions({ at: timestamp, sequence }, { at: instant(known.at), sequence: known.sequence }) > 0) {
           Object.assign(known, { at: timestamp, sequence, operation });
         }
@@ -221,7 +224,7 @@ const placed = ({ at, sequence }: { at: number; sequence: number }) => ({ at: in
 
 function lastOperations(uniques: Iterable<UniqueValue>): Map<string, LastOperation> {
   const values = new Map<string, LastOperation>();
-  for (const { maxSequence: _, ...operation } of uniques) {
+  for (const { maxSequence: _, added: __, ...operation } of uniques) {
     const key = valueKey(operation.metricId, operation.dimensions, operation.value);
     const known = values.get(key);
     if (known === undefined || comparePositions(placed(operation), placed(known)) > 0) values.set(key, operation);
@@ -294,12 +297,19 @@ export async function insertAggregates(
   for (const page of pagesOf(uniques.values())) {
     await em.execute(
       `insert into usage_unique_values (organization_id, external_subscription_id, metric_id, bucket_at, dimensions,
-         value, last_at, last_sequence, last_operation, max_sequence)
+         value, last_at, last_sequence, last_operation, added, max_sequence)
        select ?::uuid, ?::text, metric_id, to_timestamp(hour * 3600), dimensions, value, to_timestamp(at_ms / 1000),
-         last_sequence, last_operation, max_sequence
-       from unnest(?::uuid[], ?::float8[], ?::text[], ?::text[], ?::float8[], ?::bigint[], ?::text[], ?::bigint[])
-         as rebuilt (metric_id, hour, dimensions, value, at_ms, last_sequence, last_operation, max_sequence)`,
-      [...place, ...placesOf(page), ...operationsOf(page), plainArray(page.map((row) => row.maxSequence))],
+         last_sequence, last_operation, added, max_sequence
+       from unnest(?::uuid[], ?::float8[], ?::text[], ?::text[], ?::float8[], ?::bigint[], ?::text[], ?::boolean[],
+           ?::bigint[])
+         as rebuilt (metric_id, hour, dimensions, value, at_ms, last_sequence, last_operation, added, max_sequence)`,
+      [
+        ...place,
+        ...placesOf(page),
+        ...operationsOf(page),
+        plainArray(page.map((row) => String(row.added))),
+        plainArray(page.map((row) => row.maxSequence)),
+      ],
     );
   }
   for (const page of pagesOf(values.values())) {

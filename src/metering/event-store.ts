@@ -491,20 +491,22 @@ function statementText({ metered, ordered, priced, rolled, unique, unmetered, in
   if (metered && unique) {
     ctes.push(`uniques as (
       insert into usage_unique_values as kept (organization_id, external_subscription_id, metric_id, bucket_at,
-        dimensions, value, last_at, last_sequence, last_operation, max_sequence)
+        dimensions, value, last_at, last_sequence, last_operation, added, max_sequence)
       select distinct on (organization_id, external_subscription_id, metric_id, hour, dimensions, unique_value)
         organization_id, external_subscription_id, metric_id, to_timestamp(hour * 3600), dimensions,
         unique_value, to_timestamp(at_ms / 1000), ingest_sequence, role,
-        max(ingest_sequence) over (
-          partition by organization_id, external_subscription_id, metric_id, hour, dimensions, unique_value
-        )
+        bool_or(role = 'add') over in_hour, max(ingest_sequence) over in_hour
       from metered where role in ('add', 'remove')
+      window in_hour as (
+        partition by organization_id, external_subscription_id, metric_id, hour, dimensions, unique_value
+      )
       order by organization_id, external_subscription_id, metric_id, hour, dimensions, unique_value,
         at_ms desc, ingest_sequence desc
       on conflict (organization_id, external_subscription_id, metric_id, bucket_at, dimensions, value) do update set
         last_at = case when ${LATER_OPERATION} then excluded.last_at else kept.last_at end,
         last_sequence = case when ${LATER_OPERATION} then excluded.last_sequence else kept.last_sequence end,
         last_operation = case when ${LATER_OPERATION} then excluded.last_operation else kept.last_operation end,
+        added = kept.added or excluded.added,
         max_sequence = greatest(kept.max_sequence, excluded.max_sequence)
     )`);
   }

@@ -73,7 +73,8 @@ export class UsageDays implements UsageSink {
   }
 }
 
-function midnightsWithin({ from, to, zone }: { from: number; to: number; zone: TimeZone }): number[] {
+/** The local midnights after the start of a range, in epoch milliseconds. */
+export function midnightsWithin({ from, to, zone }: { from: number; to: number; zone: TimeZone }): number[] {
   const midnights: number[] = [];
   for (let day = addDays(localDate(instant(from), zone), 1); ; day = addDays(day, 1)) {
     const midnight = startOfLocalDay(day, zone);

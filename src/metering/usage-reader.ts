@@ -9,6 +9,7 @@ import type { Decimal } from '../domain/money/decimal.js';
 import type { EntityManager } from '../platform/database/database.js';
 import { eventsOfMetrics } from './event-rows.js';
 import { bySlice, readTransactions, type SliceOf, type TransactionsRequest } from './transactions.js';
+import { readUniqueDays } from './unique-days.js';
 import { isCurrent, presentIn, readPresence, type SlicedUsage } from './unique-presence.js';
 import { readDays } from './usage-days.js';
 import { type Reading, readHistory, type UsageGroup } from './usage-history.js';
@@ -20,7 +21,10 @@ export interface SliceRequest {
   readonly sliceOf: SliceOf;
   /** Weighs the units of a recurring metric by the days on which they are there. */
   readonly prorated?: boolean;
-  /** Prorated: the price depends on how high the units stood within a day too, and not only on what each day changed. */
+  /**
+   * Prorated: the price depends on more than what each day changed in sum, on the order within a day or on how high the units
+   * stood. Then all their events are read.
+   */
   readonly everyStep?: boolean;
 }
 
@@ -53,14 +57,24 @@ export class UsageReader {
     const weighed = requests.filter((request) => request.prorated === true);
     const byEvent = weighed.filter(isWeighedByEvent).map(({ metric }) => metric);
     const events = await eventsOfMetrics(em, range, [...new Set(byEvent)]);
-    const byDay = weighed.filter((request) => !isWeighedByEvent(request)).map(({ metric }) => metric);
-    const days = await readDays(em, { ...range, metrics: [...new Set(byDay)] });
+    const byDay = weighed.filter((request) => !isWeighedByEvent(request));
+    const sums = byDay.filter(({ metric }) => !isUniqueCount(metric)).map(({ metric }) => metric);
+    const days = await readDays(em, { ...range, metrics: [...new Set(sums)] });
     const slicings = requests.map((request) => sliced(reading.groups(request.metric.id), request.sliceOf));
     // Weighed ones are counted from their events.
     const counted = slicings
       .map((slices, index) => ({ metric: requests[index]!.metric, slices }))
       .filter(({ metric }, index) => isUniqueCount(metric) && requests[index]!.prorated !== true);
     const present = presence === null ? null : await presentIn(em, range, counted, presence);
+    const uniqueDays = await readUniqueDays(
+      em,
+      range,
+      requests.flatMap((request, index) =>
+        byDay.includes(request) && isUniqueCount(request.metric)
+          ? slicings[index]!.map((slice) => ({ metric: request.metric, slice }))
+          : [],
+      ),
+    );
     return requests.map((request, index) => {
       const { metric } = request;
       const isByEvent = request.prorated === true && isWeighedByEvent(request);
@@ -72,7 +86,7 @@ export class UsageReader {
         if (request.prorated !== true) return { slice, dimensions, usage: meteredUnits(metric, history, range) };
         const units =
           eventsOf === null
-            ? proratedHistory(historyOf(one, days.of(metric.id, one.members)), range)
+            ? (uniqueDays.get(one) ?? proratedHistory(historyOf(one, days.of(metric.id, one.members)), range))
             : (isUniqueCount(metric) ? proratedUniqueCount : proratedSum)(eventsOf.get(slice) ?? [], range);
         return { slice, dimensions, usage: proratedMeteredUnits(metric, units, history) };
       });
@@ -107,8 +121,7 @@ export class UsageReader {
   }
 }
 
-/** What is there of unique values on a day is not the sum of what its hours change. */
-const isWeighedByEvent = ({ metric, everyStep }: SliceRequest): boolean => isUniqueCount(metric) || everyStep === true;
+const isWeighedByEvent = ({ everyStep }: SliceRequest): boolean => everyStep === true;
 
 function historyOf({ carried, partial }: SlicedUsage, changes: readonly UnitChange[]): UnitHistory {
   return {

@@ -223,7 +223,7 @@ function bucketText(bucket: Bucket): string {
 }
 
 function uniqueText(row: UniqueValue): string {
-  return `${operationText(row)}, through ${row.maxSequence}`;
+  return `${operationText(row)}${row.added ? ', added' : ''}, through ${row.maxSequence}`;
 }
 
 function operationText({ at, sequence, operation }: LastOperation): string {
@@ -341,11 +341,13 @@ async function storedUniques(em: EntityManager, organizationId: string, subscrip
       at_ms: number;
       last_sequence: string;
       last_operation: 'add' | 'remove';
+      added: boolean;
       max_sequence: string;
     }[]
   >(
     `select metric_id, (extract(epoch from bucket_at) / 3600)::float8 as hour, dimensions, value,
-            (extract(epoch from last_at) * 1000)::float8 as at_ms, last_sequence::text, last_operation, max_sequence::text
+            (extract(epoch from last_at) * 1000)::float8 as at_ms, last_sequence::text, last_operation, added,
+            max_sequence::text
        from usage_unique_values where organization_id = ? and external_subscription_id = ?`,
     [organizationId, subscription],
   );
@@ -360,6 +362,7 @@ async function storedUniques(em: EntityManager, organizationId: string, subscrip
         at: Math.round(row.at_ms),
         sequence: Number(row.last_sequence),
         operation: row.last_operation,
+        added: row.added,
         maxSequence: Number(row.max_sequence),
       },
     ]),

@@ -10,6 +10,7 @@ import { FeesOfEveryKind } from './migrations/0006-fees-of-every-kind.js';
 import { UsagePaidInAdvance } from './migrations/0007-usage-paid-in-advance.js';
 import { MovedSubscriptions } from './migrations/0010-moved-subscriptions.js';
 import { InvoicesOfNothing } from './migrations/0011-invoices-of-nothing.js';
+import { DaysOfUniqueValues } from './migrations/0012-days-of-unique-values.js';
 import { CreditNotes } from './migrations/0008-credit-notes.js';
 
 export type { EntityManager } from '@mikro-orm/postgresql';
@@ -52,6 +53,7 @@ export class Database {
           CreditNotes,
           MovedSubscriptions,
           InvoicesOfNothing,
+          DaysOfUniqueValues,
         ],
         snapshot: false,
         transactional: true,
