@@ -59,7 +59,7 @@ describe('Slices of usage', () => {
           external_subscription_id: pick(['sub', 'sub', 'sub', 'other']),
           code: pick(metrics).code,
           timestamp: at(
-            pick([now, now, START]) + Math.floor(random() * 20) * (HOUR / 2) * pick([1, 12]) + pick([0, 0, 1, -1]),
+            pick([now, now, START]) + Math.floor(random() * 20) * (HOUR / 2) * pick([1, 12, 37]) + pick([0, 0, 1, -1]),
           ),
           precise_total_amount_cents: pick([undefined, '1.5', '0.25']),
           properties: {
@@ -114,6 +114,46 @@ describe('Slices of usage', () => {
       }
     }
   }, 180_000);
+
+  it('weigh a thing by the day on which it came and went within an hour, however late the store heard of it', async () => {
+    const tenant = await road.tenant();
+    const seats = await road.metric(tenant, 'seats', 'unique_count_agg', 'value', [], { recurring: true });
+    const minute = 60_000;
+    const operate = async (operation_type: string, minutes: number) => {
+      await road.event(tenant, {
+        transaction_id: `${operation_type} ${minutes}`,
+        external_subscription_id: 'sub',
+        code: 'seats',
+        timestamp: at(START + minutes * minute),
+        properties: { value: 'ada', operation_type },
+      });
+      // A batch each: what an hour keeps is put together from both.
+      await road.settle();
+    };
+    const weighed = async (zone: string) => {
+      const range = {
+        ...{ organizationId: tenant.id, externalSubscriptionId: 'sub', zone, periodDays: 10 },
+        ...{ from: instant(START - DAY), to: instant(START + 9 * DAY) },
+      };
+      const [slices] = await road.database.tenant(tenant.id, (em) =>
+        new UsageReader().slices(em, range, [{ metric: seats, prorated: true, sliceOf: () => '' }]),
+      );
+      return slices!.map(({ usage }) => [usage.units.toFixed(), usage.fullUnits?.toFixed()]);
+    };
+    await operate('remove', 50);
+    expect(await weighed('UTC')).toEqual([['0', '0']]);
+    await operate('add', 10);
+    expect(await weighed('UTC')).toEqual([['0.1', '0']]);
+    await operate('remove', 20);
+    await operate('add', 40);
+    // Once a day, whatever happens in it.
+    expect(await weighed('UTC')).toEqual([['0.1', '0']]);
+    // In Kathmandu midnight was at 18:15.
+    await operate('add', 18 * 60 + 10);
+    await operate('remove', 18 * 60 + 20);
+    expect([await weighed('UTC'), await weighed('Asia/Kathmandu')]).toEqual([[['0.1', '0']], [['0.2', '0']]]);
+    expect((await verifyUsage(road.database, { organizationId: tenant.id })).differences).toEqual([]);
+  });
 
   it('count the values behind the cut of an hour, and nothing that came behind the cutoff', async () => {
     const tenant = await road.tenant();
