@@ -155,6 +155,33 @@ describe('Slices of usage', () => {
     expect((await verifyUsage(road.database, { organizationId: tenant.id })).differences).toEqual([]);
   });
 
+  it('weigh a sum by the local day, also where that begins within an hour', async () => {
+    const tenant = await road.tenant();
+    const level = await road.metric(tenant, 'level', 'sum_agg', 'value', [], { recurring: true });
+    // In Kathmandu it is midnight at 18:15.
+    for (const minutes of [18 * 60 + 10, 18 * 60 + 20]) {
+      await road.event(tenant, {
+        transaction_id: `at ${minutes}`,
+        external_subscription_id: 'sub',
+        code: 'level',
+        timestamp: at(START + minutes * 60_000),
+        properties: { value: 1 },
+      });
+    }
+    await road.settle();
+    const weighed = async (zone: string) => {
+      const range = {
+        ...{ organizationId: tenant.id, externalSubscriptionId: 'sub', zone, periodDays: 10 },
+        ...{ from: instant(START), to: instant(START + 2 * DAY) },
+      };
+      const [slices] = await road.database.tenant(tenant.id, (em) =>
+        new UsageReader().slices(em, range, [{ metric: level, prorated: true, sliceOf: () => '' }]),
+      );
+      return slices!.map(({ usage }) => usage.units.toFixed());
+    };
+    expect([await weighed('UTC'), await weighed('Asia/Kathmandu')]).toEqual([['0.4'], ['0.5']]);
+  });
+
   it('count the values behind the cut of an hour, and nothing that came behind the cutoff', async () => {
     const tenant = await road.tenant();
     const unique = await road.metric(tenant, 'unique', 'unique_count_agg');
