@@ -1,19 +1,18 @@
 import { z } from 'zod';
-import { Decimal, sumDecimals } from '../domain/money/decimal.js';
+import { sumDecimals } from '../domain/money/decimal.js';
 import { railsDecimal } from '../domain/money/decimal-string.js';
 import { sumMinor } from '../domain/money/money.js';
 import { isoSeconds, lastMoment } from '../platform/http/format.js';
 import { currentUsageAnswer } from './current-usage.mapping.js';
-import type { FeeRow } from './fee.entity.js';
-import type { PastChargeUsage, PastUsage } from './past-usage.service.js';
+import type { PastChargeUsage, PastUsage, PastUsageLine } from './past-usage.service.js';
 
 /** As CustomerUsage, of a period that is billed. */
 export const pastUsageAnswer = currentUsageAnswer.extend({ lago_invoice_id: z.uuid() }).meta({ id: 'PastUsage' });
 
 export function pastUsageJson({ period, invoice, charges }: PastUsage): z.infer<typeof pastUsageAnswer> {
-  const fees = charges.flatMap((charge) => charge.fees);
-  const amount = sumMinor(fees.map((fee) => fee.amountCents));
-  const taxes = sumMinor(fees.map((fee) => fee.taxesAmountCents));
+  const lines = charges.flatMap((charge) => charge.lines);
+  const amount = sumMinor(lines.map((line) => line.amountMinor));
+  const taxes = sumMinor(lines.map((line) => line.taxesAmountMinor));
   return {
     from_datetime: isoSeconds(period.chargesFromAt) ?? '',
     to_datetime: isoSeconds(lastMoment(period.chargesToAt ?? null)) ?? '',
@@ -27,11 +26,11 @@ export function pastUsageJson({ period, invoice, charges }: PastUsage): z.infer<
   };
 }
 
-function chargeJson({ charge, metric, fees }: PastChargeUsage) {
-  const isFiltered = fees.some((fee) => fee.chargeFilterId != null);
+function chargeJson({ charge, metric, lines }: PastChargeUsage) {
+  const isFiltered = lines.some(({ fee }) => fee.chargeFilterId != null);
   return {
-    ...usageJson(fees),
-    amount_currency: fees[0]!.amountCurrency,
+    ...usageJson(lines),
+    amount_currency: lines[0]!.fee.amountCurrency,
     charge: {
       lago_id: charge.id,
       code: charge.code,
@@ -44,41 +43,39 @@ function chargeJson({ charge, metric, fees }: PastChargeUsage) {
       code: metric.code,
       aggregation_type: metric.aggregationType,
     },
-    filters: isFiltered ? filtersJson(fees) : [],
+    filters: isFiltered ? filtersJson(lines) : [],
     grouped_usage: parts(
-      fees.filter((fee) => Object.keys(fee.groupedBy).length > 0),
-      (fee) => JSON.stringify(fee.groupedBy),
+      lines.filter(({ fee }) => Object.keys(fee.groupedBy).length > 0),
+      ({ fee }) => JSON.stringify(fee.groupedBy),
     ).map((group) => ({
       ...usageJson(group),
-      grouped_by: group[0]!.groupedBy,
+      grouped_by: group[0]!.fee.groupedBy,
       filters: isFiltered ? filtersJson(group) : [],
     })),
     presentation_breakdowns: [],
   };
 }
 
-function filtersJson(fees: readonly FeeRow[]) {
-  return parts(fees, (fee) => fee.chargeFilterId ?? '').map((own) => ({
+function filtersJson(lines: readonly PastUsageLine[]) {
+  return parts(lines, ({ fee }) => fee.chargeFilterId ?? '').map((own) => ({
     ...usageJson(own),
-    invoice_display_name: (own[0]!.item.filter_invoice_display_name as string | null) ?? null,
-    values: (own[0]!.item.filters as Record<string, string[]> | null) ?? null,
+    invoice_display_name: (own[0]!.fee.item.filter_invoice_display_name as string | null) ?? null,
+    values: (own[0]!.fee.item.filters as Record<string, string[]> | null) ?? null,
     presentation_breakdowns: [],
   }));
 }
 
-function parts(fees: readonly FeeRow[], keyOf: (fee: FeeRow) => string): FeeRow[][] {
-  const keys = [...new Set(fees.map(keyOf))];
-  return keys.map((key) => fees.filter((fee) => keyOf(fee) === key));
+function parts(lines: readonly PastUsageLine[], keyOf: (line: PastUsageLine) => string): PastUsageLine[][] {
+  const keys = [...new Set(lines.map(keyOf))];
+  return keys.map((key) => lines.filter((line) => keyOf(line) === key));
 }
 
-function usageJson(fees: readonly FeeRow[]) {
+function usageJson(lines: readonly PastUsageLine[]) {
   return {
-    units: railsDecimal(sumDecimals(fees.map((fee) => new Decimal(fee.units)))),
-    total_aggregated_units: railsDecimal(
-      sumDecimals(fees.map((fee) => new Decimal(fee.totalAggregatedUnits ?? fee.units))),
-    ),
-    events_count: fees.reduce((sum, fee) => sum + (fee.eventsCount ?? 0), 0),
-    amount_cents: sumMinor(fees.map((fee) => fee.amountCents)),
+    units: railsDecimal(sumDecimals(lines.map(({ units }) => units))),
+    total_aggregated_units: railsDecimal(sumDecimals(lines.map((line) => line.totalAggregatedUnits))),
+    events_count: lines.reduce((sum, line) => sum + line.eventsCount, 0),
+    amount_cents: sumMinor(lines.map((line) => line.amountMinor)),
     pricing_unit_details: null,
   };
 }

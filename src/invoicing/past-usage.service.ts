@@ -1,6 +1,8 @@
 import { BillableMetricEntity, type BillableMetricRow } from '../catalog/billable-metric.entity.js';
 import { ChargeEntity, type ChargeRow } from '../catalog/charge.entity.js';
 import { CustomerEntity } from '../customers/customer.entity.js';
+import { Decimal } from '../domain/money/decimal.js';
+import { plainArray, textArray } from '../metering/array-literal.js';
 import type { Database, EntityManager } from '../platform/database/database.js';
 import { notFound } from '../platform/http/errors.js';
 import { SubscriptionEntity } from '../subscriptions/subscription.entity.js';
@@ -26,10 +28,30 @@ export interface PastUsage {
 export interface PastChargeUsage {
   readonly charge: ChargeRow;
   readonly metric: BillableMetricRow;
-  readonly fees: readonly FeeRow[];
+  readonly lines: readonly PastUsageLine[];
 }
 
-/** The usage of closed periods as it was billed: made from fees, so late usage that was never billed is not in it. */
+/** What was billed of one price and one set of group values: the sum of its fees. */
+export interface PastUsageLine {
+  /** The newest of the fees: what they have in common is read off it. */
+  readonly fee: FeeRow;
+  readonly units: Decimal;
+  readonly totalAggregatedUnits: Decimal;
+  readonly eventsCount: number;
+  readonly amountMinor: number;
+  readonly taxesAmountMinor: number;
+}
+
+/**
+ * The usage of closed periods as it was billed: made from fees, so late usage that was never billed is not in it.
+ *
+ * A period is one close of a subscription's usage that has an invoice; invoices of single events and of regrouped fees are
+ * none. A fee is shown with the period that its time begins in: usage in arrears with the close that billed it, an event paid
+ * in advance with the period of its time, a renewal with the period that it paid for, once that one is closed. What begins
+ * where no close has an invoice (a pause that nothing was owed at) goes to the next one that has, and of a subscription that
+ * ended without an invoice to its last. So each fee is in one period, whatever document it is on; fees of drafts and of
+ * voided invoices are in none.
+ */
 export class PastUsageService {
   constructor(private readonly database: Database) {}
 
@@ -54,6 +76,9 @@ export class PastUsageService {
   }
 }
 
+/** Periods of documents that close nothing. */
+const SHOWN_ONLY = ['in_advance_charge', 'in_advance_charge_periodic'];
+
 async function periodIds(
   em: EntityManager,
   customerId: string,
@@ -62,9 +87,9 @@ async function periodIds(
   const rows = await em.execute<{ id: string }[]>(
     `select p.id from billing_periods p join invoices i on i.id = p.invoice_id
       where p.customer_id = ? and p.external_subscription_id = ? and p.charges_from_at is not null
-        and i.status = 'finalized'
+        and i.status = 'finalized' and p.invoicing_reason <> all(?::text[])
       order by p.charges_from_at desc, p.billing_at desc, p.id ${periodsCount === undefined ? '' : 'limit ?'}`,
-    [customerId, externalSubscriptionId, ...(periodsCount === undefined ? [] : [periodsCount])],
+    [customerId, externalSubscriptionId, textArray(SHOWN_ONLY), ...(periodsCount === undefined ? [] : [periodsCount])],
   );
   const ids = rows.slice((page - 1) * perPage, page * perPage).map(({ id }) => id);
   return { ids, totalCount: rows.length };
@@ -73,11 +98,9 @@ async function periodIds(
 async function usageOf(em: EntityManager, ids: readonly string[], metricCode?: string): Promise<PastUsage[]> {
   const periods = await em.find(BillingPeriodEntity, { id: { $in: [...ids] } });
   const invoices = await em.find(InvoiceEntity, { id: { $in: periods.flatMap(({ invoiceId }) => invoiceId ?? []) } });
-  const fees = await em.find(
-    FeeEntity,
-    { billingPeriodId: { $in: [...ids] }, feeType: 'charge', chargeId: { $ne: null }, trueUpParentFeeId: null },
-    { orderBy: { position: 'asc', id: 'asc' } },
-  );
+  const sums = await billedSums(em, ids);
+  const fees = await em.find(FeeEntity, { id: { $in: sums.map((sum) => sum.fee_id) } });
+  const feeById = new Map(fees.map((fee) => [fee.id, fee]));
   const charges = await em.find(ChargeEntity, {
     id: { $in: [...new Set(fees.flatMap(({ chargeId }) => chargeId ?? []))] },
   });
@@ -88,18 +111,74 @@ async function usageOf(em: EntityManager, ids: readonly string[], metricCode?: s
   const metricById = new Map(metrics.map((metric) => [metric.id, metric]));
   const invoiceById = new Map(invoices.map((invoice) => [invoice.id, invoice]));
   const periodById = new Map(periods.map((period) => [period.id, period]));
-  const feesByPeriod = groupBy(fees, (fee) => fee.billingPeriodId ?? '');
+  const sumsByPeriod = groupBy(sums, (sum) => sum.period_id);
   return ids.map((id) => {
     const period = periodById.get(id)!;
-    const byCharge = groupBy(feesByPeriod.get(id) ?? [], (fee) => fee.chargeId ?? '');
+    const byCharge = groupBy(sumsByPeriod.get(id) ?? [], (sum) => sum.charge_id);
     const used = [...byCharge].flatMap(([chargeId, own]): PastChargeUsage[] => {
       const charge = chargeById.get(chargeId);
       const metric = charge && metricById.get(charge.billableMetricId);
       if (!charge || !metric || (metricCode !== undefined && metric.code !== metricCode)) return [];
-      return [{ charge, metric, fees: own }];
+      return [{ charge, metric, lines: own.map((sum) => toLine(sum, feeById.get(sum.fee_id)!)) }];
     });
     return { period, invoice: invoiceById.get(period.invoiceId ?? '')!, charges: used };
   });
+}
+
+interface BilledSumRow {
+  readonly period_id: string;
+  readonly charge_id: string;
+  readonly fee_id: string;
+  readonly units: string;
+  readonly total_aggregated_units: string;
+  readonly events_count: string;
+  readonly amount_cents: string;
+  readonly taxes_amount_cents: string;
+}
+
+/**
+ * The sums of each period's fees, by charge, filter and group, in the order of the plan. Summed where they are stored: a
+ * period of usage paid in advance has as many fees as it had events.
+ */
+function billedSums(em: EntityManager, periodIds: readonly string[]): Promise<BilledSumRow[]> {
+  const ids = plainArray([...periodIds]);
+  return em.execute<BilledSumRow[]>(
+    `with closes as (
+       select p.id, p.subscription_id, p.charges_to_at,
+              lag(p.charges_to_at) over own as after_at,
+              lead(p.id) over own is null and s.status = 'terminated' as takes_the_rest
+         from billing_periods p join subscriptions s on s.id = p.subscription_id
+        where p.subscription_id in (select subscription_id from billing_periods where id = any(?::uuid[]))
+          and p.charges_from_at is not null and p.invoice_id is not null and p.invoicing_reason <> all(?::text[])
+       window own as (partition by p.subscription_id order by p.charges_to_at, p.billing_at)
+     )
+     select p.id as period_id, f.charge_id, (array_agg(f.id order by f.created_at desc, f.id))[1] as fee_id,
+            sum(f.units)::text as units, sum(coalesce(f.total_aggregated_units, f.units))::text as total_aggregated_units,
+            sum(coalesce(f.events_count, 0))::text as events_count, sum(f.amount_cents)::text as amount_cents,
+            sum(f.taxes_amount_cents)::text as taxes_amount_cents
+       from closes p
+       join fees f on f.subscription_id = p.subscription_id and f.from_at >= coalesce(p.after_at, '-infinity')
+                  and (f.from_at < p.charges_to_at or p.takes_the_rest)
+       join charges c on c.id = f.charge_id
+       left join charge_filters x on x.id = f.charge_filter_id
+       left join invoices i on i.id = f.invoice_id
+      where p.id = any(?::uuid[]) and f.fee_type = 'charge' and f.true_up_parent_fee_id is null and f.deleted_at is null
+        and (i.status = 'finalized' or (f.invoice_id is null and not f.invoiceable))
+      group by p.id, f.charge_id, c.position, f.charge_filter_id, x.position, f.grouped_by
+      order by c.position, f.charge_id, x.position nulls last, f.charge_filter_id, f.grouped_by::text`,
+    [ids, textArray(SHOWN_ONLY), ids],
+  );
+}
+
+function toLine(sum: BilledSumRow, fee: FeeRow): PastUsageLine {
+  return {
+    fee,
+    units: new Decimal(sum.units),
+    totalAggregatedUnits: new Decimal(sum.total_aggregated_units),
+    eventsCount: Number(sum.events_count),
+    amountMinor: Number(sum.amount_cents),
+    taxesAmountMinor: Number(sum.taxes_amount_cents),
+  };
 }
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {

@@ -1,4 +1,16 @@
-import { aCharge, aPlan, aProduct, given, itIs, type Product, usage } from '../builders/index.js';
+import {
+  aCharge,
+  aMetric,
+  aPlan,
+  aProduct,
+  given,
+  itIs,
+  itIsTerminated,
+  type Product,
+  type Story,
+  until,
+  usage,
+} from '../builders/index.js';
 
 /** What the usage of a running and of closed periods is answered as. */
 let product: Product;
@@ -78,4 +90,102 @@ test('by group, in pages of groups, and once billed as past usage', async () => 
   expect((await past('&billable_metric_code=none'))[0]!.charges_usage).toEqual([]);
   await expect(story.api.get('/api/v1/customers/cust/past_usage')).rejects.toMatchObject({ status: 422 });
   await expect(past('x')).rejects.toMatchObject({ status: 404 });
+});
+
+interface Fee {
+  readonly lago_id: string;
+  readonly amount_cents: number;
+  readonly from_date: string;
+}
+
+async function pastUsage(story: Story, query = ''): Promise<{ periods: Usage[]; total: number }> {
+  const answer = await story.api.get<{ usage_periods: Usage[]; meta: { total_count: number } }>(
+    `/api/v1/customers/cust/past_usage?external_subscription_id=sub${query}`,
+  );
+  return { periods: answer.usage_periods, total: answer.meta.total_count };
+}
+
+/** `tokens 2.0 200`: each charge with its units and cents. */
+const charged = ({ charges_usage }: Usage) =>
+  charges_usage.map((charge) => `${charge.billable_metric.code} ${charge.units} ${charge.amount_cents}`);
+
+async function chargeFees(story: Story): Promise<Fee[]> {
+  return (await story.api.get<{ fees: Fee[] }>('/api/v1/fees?fee_type=charge&per_page=100')).fees;
+}
+
+async function allIsBilled(story: Story): Promise<void> {
+  await story.settle();
+  await until('nothing waits', async () => {
+    const waiting = await product.query('select 1 from advance_events where organization_id = $1', [
+      story.organizationId,
+    ]);
+    return waiting.length === 0;
+  });
+}
+
+const PAID_ANYHOW = aPlan()
+  .withCharge(aCharge('tokens').standard('1'))
+  .withCharge(aCharge('calls').standard('2').paidInAdvance())
+  .withCharge(aCharge('pings').standard('3').paidInAdvance({ invoiceable: false, regroup_paid_fees: 'invoice' }))
+  .withCharge(aCharge('seats').standard('5').paidInAdvance());
+
+test('past usage shows every fee once, in the period of its time, however it was paid', async () => {
+  const story = await given(
+    product,
+    ...[aMetric('tokens'), aMetric('calls').counting(), aMetric('pings').counting(), aMetric('seats').recurring()],
+    PAID_ANYHOW,
+  );
+  await story.when(usage(7), usage().of('calls'), usage().of('calls'), usage().of('pings'), usage(3).of('seats'));
+  await allIsBilled(story);
+  const ping = (await chargeFees(story)).find((fee) => fee.amount_cents === 300)!;
+  await story.api.put(`/api/v1/fees/${ping.lago_id}`, { fee: { payment_status: 'succeeded' } });
+  expect(await pastUsage(story)).toEqual({ periods: [], total: 0 });
+
+  await story.when(itIs('2024-02-01T00:00:00Z'));
+  const january = ['tokens 7.0 700', 'calls 2.0 400', 'pings 1.0 300', 'seats 3.0 1500'];
+  const first = await pastUsage(story);
+  expect([first.total, first.periods.map(charged)]).toEqual([1, [january]]);
+
+  // The renewal of 3 seats is February's; of the two pings one is January’s.
+  await story.when(itIs('2024-02-10T00:00:00Z'), usage(1).of('seats'), usage().of('pings'));
+  await story.when(usage().of('pings').at('2024-01-20T00:00:00Z'));
+  await allIsBilled(story);
+  await story.when(itIs('2024-03-01T00:00:00Z'));
+  const { periods, total } = await pastUsage(story);
+  expect(total).toBe(2);
+  expect(periods.map(({ from_datetime, amount_cents }) => [from_datetime, amount_cents])).toEqual([
+    ['2024-02-01T00:00:00Z', 2300],
+    ['2024-01-01T00:00:00Z', 3200],
+  ]);
+  expect(periods.map(charged)).toEqual([
+    ['pings 1.0 300', 'seats 4.0 2000'],
+    ['tokens 7.0 700', 'calls 2.0 400', 'pings 2.0 600', 'seats 3.0 1500'],
+  ]);
+  const closes = (await story.invoices()).filter((invoice) =>
+    invoice.billing_periods.some(({ invoicing_reason }) => invoicing_reason === 'subscription_periodic'),
+  );
+  expect(periods.map((period) => period.lago_invoice_id)).toEqual(closes.map(({ lago_id }) => lago_id).reverse());
+  const closed = (await chargeFees(story)).filter((fee) => fee.from_date < '2024-03-01');
+  const sum = (some: readonly { amount_cents: number }[]) => some.reduce((total, one) => total + one.amount_cents, 0);
+  expect(sum(periods)).toBe(sum(closed));
+  expect((await pastUsage(story, '&billable_metric_code=pings&periods_count=1')).periods.map(charged)).toEqual([
+    ['pings 1.0 300'],
+  ]);
+});
+
+test('what was paid in advance of a time that nobody invoices is past usage of its neighbour', async () => {
+  const story = await given(product, aPlan().withCharge(aCharge().standard('1').paidInAdvance({ invoiceable: false })));
+  const charges = async () => (await pastUsage(story)).periods.map(charged);
+  await story.when(usage(1), itIs('2024-01-10T00:00:00Z'));
+  await story.api.post('/api/v1/subscriptions/sub/pause');
+  await story.settle();
+  expect(await charges()).toEqual([]);
+  await story.when(itIs('2024-01-20T00:00:00Z'));
+  await story.api.post('/api/v1/subscriptions/sub/resume');
+  await story.when(usage(2), itIs('2024-02-01T00:00:00Z'));
+  expect(await charges()).toEqual([['tokens 3.0 300']]);
+  await story.when(usage(4), itIs('2024-02-10T00:00:00Z'));
+  expect(await charges()).toEqual([['tokens 3.0 300']]);
+  await story.when(itIsTerminated('sub', '?on_termination_invoice=skip'));
+  expect(await charges()).toEqual([['tokens 7.0 700']]);
 });
