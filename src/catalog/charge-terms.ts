@@ -5,7 +5,7 @@ import {
   isChargeModelKind,
   parseChargeProperties,
 } from '../domain/catalog/charge.js';
-import { ALL_FILTER_VALUES } from '../domain/catalog/charge-filter.js';
+import { ALL_FILTER_VALUES, type PresentationKey } from '../domain/catalog/charge-filter.js';
 import { ERROR_CODES, type ErrorCode, type ErrorDetails, validationFailed } from '../platform/http/errors.js';
 import type { BillableMetricRow } from './billable-metric.entity.js';
 
@@ -116,6 +116,13 @@ export function pricingGroupKeys(properties: Properties): string[] {
   return keysAt(properties, PRICING_KEYS);
 }
 
+/** Units are shown apart by the values of these event properties. An option of a key may keep it off fees. */
+export function presentationKeysOf(properties: Properties): PresentationKey[] {
+  const items = properties[PRESENTATION_KEYS];
+  const hidden = new Set(Array.isArray(items) ? items.filter(isOffFees).map(nameOfKey) : []);
+  return keysAt(properties, PRESENTATION_KEYS).map((name) => ({ name, onFees: !hidden.has(name) }));
+}
+
 /** As Lago shows properties: the old name of the grouping keys beside the new one. */
 export function shownProperties(properties: Properties): Properties {
   const keys = pricingGroupKeys(properties);
@@ -145,14 +152,11 @@ function groupingKeys(given: Properties | null | undefined): Properties {
   };
 }
 
-// A presentation key may come as an object with its options, of which `value` is the property's name.
 function keysAt(given: Properties | null | undefined, name: string, most = Infinity): string[] {
   const value = given?.[name];
   if (value === undefined || value === null || value === '') return [];
   const items: unknown[] = Array.isArray(value) ? value : [value];
-  const keys = items.map((item) =>
-    name === PRESENTATION_KEYS && typeof item === 'object' && item !== null && 'value' in item ? item.value : item,
-  );
+  const keys = name === PRESENTATION_KEYS ? items.map(nameOfKey) : items;
   const areNames = keys.every((key) => typeof key === 'string' && key.length > 0 && key.length <= MAX_KEY_LENGTH);
   if (!Array.isArray(value) || !areNames || keys.length > most) {
     throw validationFailed({ properties: ['value_is_invalid'] });
@@ -161,6 +165,19 @@ function keysAt(given: Properties | null | undefined, name: string, most = Infin
 }
 
 const MAX_KEY_LENGTH = 255;
+
+// A presentation key may come as an object with its options, of which `value` is the property's name.
+function nameOfKey(item: unknown): unknown {
+  return isObject(item) && 'value' in item ? item['value'] : item;
+}
+
+function isOffFees(item: unknown): boolean {
+  return isObject(item) && isObject(item['options']) && item['options']['display_in_invoice'] === false;
+}
+
+function isObject(value: unknown): value is Properties {
+  return typeof value === 'object' && value !== null;
+}
 
 function known(code: string): ErrorCode {
   return code in ERROR_CODES ? (code as ErrorCode) : 'value_is_invalid';

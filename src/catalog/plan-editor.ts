@@ -89,7 +89,7 @@ export class PlanEditor {
   }
 }
 
-/** Usage is told apart by whatever the prices of a plan are grouped by, the stored one too. */
+/** Usage is told apart by whatever the prices of a plan are grouped or presented by, the stored one too. */
 export async function meterGroups(em: EntityManager, definitions: MetricDefinitions, rows: PlanRows): Promise<void> {
   for (const { charge, filters } of rows.charges) await groupUsage(em, definitions, charge, [charge, ...filters]);
 }

@@ -8,9 +8,9 @@ export abstract class MetricDefinitions {
   abstract changed(em: EntityManager, organizationId: string, metricId: string): Promise<void>;
 
   /**
-   * Within the transaction that writes a price which is grouped by properties of the events: from now on, and for all that
-   * is stored, usage of the metric is told apart by them. Keys stay for good, as bills of the past may be computed again;
-   * naming known ones costs one query.
+   * Within the transaction that writes a price which is grouped or presented by properties of the events: from now on, and
+   * for all that is stored, usage of the metric is told apart by them. Keys stay for good, as bills of the past may be
+   * computed again; naming known ones costs one query.
    */
   abstract groupedBy(
     em: EntityManager,

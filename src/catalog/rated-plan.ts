@@ -8,7 +8,7 @@ import { Decimal } from '../domain/money/decimal.js';
 import type { EntityManager } from '../platform/database/database.js';
 import type { BillableMetricRow } from './billable-metric.entity.js';
 import type { ChargeFilterRow } from './charge-filter.entity.js';
-import { pricingGroupKeys } from './charge-terms.js';
+import { presentationKeysOf, pricingGroupKeys } from './charge-terms.js';
 import type { ChargeRow } from './charge.entity.js';
 import type { MinimumCommitmentRow } from './minimum-commitment.entity.js';
 import { type ChargeRows, type FixedChargeRows, type PlanRows, readPlanRows } from './plan-rows.js';
@@ -177,6 +177,7 @@ function toCharge({ charge: row, metric, filters }: ChargeRows): Charge {
       model: parsed(row.chargeModel, filter.properties, row.code),
       invoiceDisplayName: filter.invoiceDisplayName ?? null,
       pricingGroupKeys: pricingGroupKeys(filter.properties),
+      presentationKeys: presentationKeysOf(filter.properties),
     })),
     payInAdvance: row.payInAdvance,
     prorated: row.prorated,
@@ -184,6 +185,7 @@ function toCharge({ charge: row, metric, filters }: ChargeRows): Charge {
     minAmountMinor: row.minAmountCents,
     invoiceDisplayName: row.invoiceDisplayName ?? null,
     pricingGroupKeys: pricingGroupKeys(row.properties),
+    presentationKeys: presentationKeysOf(row.properties),
   };
 }
 

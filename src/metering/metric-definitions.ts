@@ -29,8 +29,9 @@ export class MetricDefinitions {
   }
 
   /**
-   * To be called in the transaction that writes a price which is grouped by these properties: usage of the metric, the
-   * stored one too, is told apart by their values. Keys are only ever added, as a bill of the past may be computed again.
+   * To be called in the transaction that writes a price which is grouped or presented by these properties: usage of the
+   * metric, the stored one too, is told apart by their values. Keys are only ever added, as a bill of the past may be
+   * computed again.
    */
   async groupedBy(em: EntityManager, organizationId: string, metricId: string, keys: readonly string[]): Promise<void> {
     if (keys.length === 0) return;

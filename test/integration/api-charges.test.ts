@@ -93,6 +93,21 @@ describe('charges', () => {
       () => charge('sum', { properties: { amount: '1', presentation_group_keys: ['a', 'b', 'c'] } }),
       invalid('properties'),
     ],
+    [
+      'three keys of presentation of a filter',
+      () =>
+        charge('sum', {
+          filters: [
+            { values: { region: ['eu'] }, properties: { amount: '1', presentation_group_keys: ['a', 'b', 'c'] } },
+          ],
+        }),
+      invalid('properties'),
+    ],
+    [
+      'a key of presentation without a name',
+      () => charge('sum', { properties: { amount: '1', presentation_group_keys: [{ options: {} }] } }),
+      invalid('properties'),
+    ],
     ['a wallet to draw from', () => charge('sum', { accepts_target_wallet: true }), invalid('accepts_target_wallet')],
     ['a pricing unit', () => charge('sum', { applied_pricing_unit: { code: 'c' } }), invalid('applied_pricing_unit')],
   ])('refuse %s', async (_, input, details) => {

@@ -37,7 +37,7 @@ export interface MetricDefinition {
   readonly recurring: boolean;
   readonly rounding?: MetricRounding | null;
   readonly filters: readonly MetricFilter[];
-  /** Properties by which some charge groups its price; usage is told apart by their values, whatever these are. */
+  /** Properties by which some charge groups or presents its usage; it is told apart by their values, whatever these are. */
   readonly groupKeys?: readonly string[];
 }
 

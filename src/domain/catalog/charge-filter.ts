@@ -11,6 +11,15 @@ export interface ChargeFilter {
   readonly invoiceDisplayName?: string | null;
   /** The filter's own; the charge's are not inherited. */
   readonly pricingGroupKeys?: readonly string[];
+  /** Without any the charge's apply. */
+  readonly presentationKeys?: readonly PresentationKey[];
+}
+
+/** An event property by whose values the units of a price are shown apart. It has no effect on what they cost. */
+export interface PresentationKey {
+  readonly name: string;
+  /** False: shown with usage, and left out of fees. */
+  readonly onFees: boolean;
 }
 
 /** The dimension values of an event or of a usage bucket; `null` where the event has no declared value. */

@@ -3,7 +3,7 @@ import type { Currency } from '../money/currency.js';
 import type { Decimal } from '../money/decimal.js';
 import type { MetricDefinition } from './billable-metric.js';
 import type { ChargeModel, GraduatedModel, StandardModel, VolumeModel } from './charge.js';
-import type { ChargeFilter } from './charge-filter.js';
+import type { ChargeFilter, PresentationKey } from './charge-filter.js';
 
 /** The price of one metric on a plan. */
 export interface Charge {
@@ -20,6 +20,7 @@ export interface Charge {
   readonly minAmountMinor: number;
   readonly invoiceDisplayName?: string | null;
   readonly pricingGroupKeys?: readonly string[];
+  readonly presentationKeys?: readonly PresentationKey[];
 }
 
 /** A price for a number of units that is agreed and not metered. */
