@@ -15,6 +15,7 @@ import type { PaidUnits } from '../domain/rating/in-advance.js';
 import type { MeteredUsage, RatedAmount } from '../domain/rating/rated-amount.js';
 import type { TransactionBounds, UsageReader, UsageSlice } from '../metering/index.js';
 import type { EntityManager } from '../platform/database/database.js';
+import { type AskedPresentation, UsageBreakdown, type UsagePart } from './usage-breakdown.js';
 
 /** The usage of one price: a charge's filter, or what no filter took (`filterId` null); of a grouped price, one group's. */
 export interface RatedUsage {
@@ -29,6 +30,8 @@ export interface RatedUsage {
   readonly rated: RatedAmount;
   /** Rounded once, half-up, to the currency's exponent. */
   readonly amountMinor: number;
+  /** By the presentation keys of the price; empty without any. */
+  readonly parts: readonly UsagePart[];
 }
 
 export interface UsageRange {
@@ -74,8 +77,9 @@ export async function rateCurrentUsage(
   plan: RatedPlan,
   range: UsageRange,
   paid: PaidUnitsOf,
+  presentation: AskedPresentation | null = null,
 ): Promise<RatedUsage[]> {
-  return rateCharges(em, reader, plan, plan.charges, range, { weighed: true, paid });
+  return rateCharges(em, reader, plan, plan.charges, range, { weighed: true, paid, presentation });
 }
 
 /**
@@ -93,15 +97,20 @@ export async function rateRenewals(
   return rateCharges(em, reader, plan, recurring, { ...period, to: period.from }, { weighed: false, share });
 }
 
+interface RatingOptions {
+  readonly weighed: boolean;
+  readonly paid?: PaidUnitsOf;
+  readonly share?: Decimal;
+  readonly presentation?: AskedPresentation | null;
+}
+
 async function rateCharges(
   em: EntityManager,
   reader: UsageReader,
   plan: RatedPlan,
   charges: readonly RatedCharge[],
   range: UsageRange,
-  { weighed, paid, share }: { readonly weighed: boolean; readonly paid?: PaidUnitsOf; readonly share?: Decimal } = {
-    weighed: true,
-  },
+  { weighed, paid, share, presentation = null }: RatingOptions = { weighed: true },
 ): Promise<RatedUsage[]> {
   if (charges.length === 0) return [];
   const requests = charges.map(({ charge }) => ({
@@ -110,7 +119,9 @@ async function rateCharges(
     everyStep: [charge, ...charge.filters].some(({ model }) => needsEveryStep(model, charge.metric)),
     sliceOf: (dimensions: Dimensions) => chargeSlice(charge, dimensions).key,
   }));
-  const metered = await reader.slices(em, range, requests);
+  const breakdown = new UsageBreakdown(charges, presentation);
+  const metered = await reader.slices(em, range, [...requests, ...breakdown.requests]);
+  const partsOf = breakdown.partsIn(metered.slice(requests.length));
   const slices = charges.flatMap((rated, index) => pricedSlices(rated, metered[index]!));
   const priced = await withTransactions(em, reader, range, slices);
   return priced.map(({ charge, price, filterId, slice, groupedBy, usage: metered }) => {
@@ -120,7 +131,8 @@ async function rateCharges(
     const amount = isPaid && isUnused(usage) ? rate(NO_PRICE, usage) : rate(price.model, usage);
     const amountMinor = roundToMinorUnits(amount.amount, plan.plan.currency);
     const shownUnits = metered.fullUnits ?? metered.units;
-    return { charge, filterId, groupedBy, model: price.model, usage, shownUnits, rated: amount, amountMinor };
+    const line = { charge, filterId, groupedBy, model: price.model, usage, shownUnits, rated: amount, amountMinor };
+    return { ...line, parts: partsOf(charge, slice) };
   });
 }
 

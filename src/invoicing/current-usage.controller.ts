@@ -16,8 +16,8 @@ const query = z.object({
   filter_by_charge_id: textFilter(),
   filter_by_charge_code: textFilter(),
   filter_by_group: groupFilter(),
-  // Nothing is broken down for presentation only, and usage is always whole: both are taken and change nothing.
-  filter_by_presentation: z.unknown().optional(),
+  filter_by_presentation: jsonListFilter(),
+  // Usage is always whole: it is taken and changes nothing.
   full_usage: booleanFilter(),
   groups_page: groupsPage(1, 1_000_000).meta({ description: 'Which part of grouped_usage. An addition to Lago.' }),
   groups_per_page: groupsPage(undefined, 10_000).meta({
@@ -32,6 +32,25 @@ const query = z.object({
 /** `filter_by_group[user]=1` */
 function groupFilter() {
   return z.record(z.string(), z.string()).optional();
+}
+
+/** `["team"]` as JSON, or `filter_by_presentation[]=team`; an empty list is one too. */
+function jsonListFilter() {
+  return z
+    .union([z.array(z.string()), z.string()])
+    .transform((value) => (Array.isArray(value) ? value : fromJson(value)))
+    .pipe(z.array(z.string().max(255)).max(100))
+    .optional();
+}
+
+// One bare word is what it says.
+function fromJson(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value : [text];
+  } catch {
+    return [text];
+  }
 }
 
 function groupsPage(fallback: number | undefined, max: number) {
@@ -63,6 +82,7 @@ export class CurrentUsageController {
       ...(chargeCode !== undefined && { chargeCode }),
       ...(asked.billable_metric_code !== undefined && { billableMetricCode: asked.billable_metric_code }),
       ...(group !== undefined && { group }),
+      ...(asked.filter_by_presentation !== undefined && { presentation: asked.filter_by_presentation }),
     });
     const { groups_page: page, groups_per_page: perPage } = asked;
     return { customer_usage: currentUsageJson(usage, perPage === undefined ? null : { page: page ?? 1, perPage }) };

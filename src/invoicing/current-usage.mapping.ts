@@ -8,6 +8,7 @@ import { sumMinor } from '../domain/money/money.js';
 import { metaOf, metaSchema } from '../platform/http/pagination.js';
 import type { CurrentUsage } from './current-usage.service.js';
 import type { RatedUsage } from './charge-usage.js';
+import { presentationAnswer, presentationJson } from './presentation.mapping.js';
 
 const usageFields = {
   units: z.string(),
@@ -21,13 +22,14 @@ const filterUsage = z.object({
   ...usageFields,
   invoice_display_name: z.string().nullable(),
   values: z.record(z.string(), z.array(z.string())).nullable(),
-  presentation_breakdowns: z.array(z.unknown()),
+  presentation_breakdowns: presentationAnswer,
 });
 
 const groupUsage = z.object({
   ...usageFields,
   grouped_by: z.record(z.string(), z.string().nullable()),
   filters: z.array(filterUsage),
+  presentation_breakdowns: presentationAnswer,
 });
 
 /** Lago's CustomerUsage (lago-api.md 3.6). */
@@ -60,7 +62,7 @@ export const currentUsageAnswer = z
         filters: z.array(filterUsage),
         grouped_usage: z.array(groupUsage),
         grouped_usage_meta: metaSchema.optional(),
-        presentation_breakdowns: z.array(z.unknown()),
+        presentation_breakdowns: presentationAnswer,
       }),
     ),
   })
@@ -104,6 +106,8 @@ function byKey(lines: readonly RatedUsage[], keyOf: (line: RatedUsage) => string
 function chargeJson(charge: RatedCharge, lines: RatedUsage[], currency: string, page: GroupsPage | null) {
   const { row, metricRow, filterRows } = charge;
   const groups = groupsOf(lines);
+  // Grouped usage is broken down within its group.
+  const ungrouped = lines.filter((line) => !isGrouped(line));
   const shown = page === null ? groups : groups.slice((page.page - 1) * page.perPage, page.page * page.perPage);
   return {
     ...usageJson(lines),
@@ -120,21 +124,22 @@ function chargeJson(charge: RatedCharge, lines: RatedUsage[], currency: string, 
       code: metricRow.code,
       aggregation_type: metricRow.aggregationType,
     },
-    filters: filterRows.length === 0 ? [] : filtersJson(lines),
+    filters: filterRows.length === 0 ? [] : filtersJson(lines, ungrouped),
     grouped_usage: shown.map((group) => ({
       ...usageJson(group),
       grouped_by: (group[0] as RatedUsage).groupedBy,
-      filters: filterRows.length === 0 ? [] : filtersJson(group),
+      filters: filterRows.length === 0 ? [] : filtersJson(group, group),
+      presentation_breakdowns: partsJson(group),
     })),
-    presentation_breakdowns: [],
+    presentation_breakdowns: partsJson(ungrouped),
     ...(page !== null && {
       grouped_usage_meta: metaOf({ page: page.page, per_page: page.perPage }, groups.length),
     }),
   };
 }
 
-// One entry a filter, whatever its groups.
-function filtersJson(lines: readonly RatedUsage[]) {
+// One entry a filter, whatever its groups; `brokenDown` are the lines whose parts are shown there.
+function filtersJson(lines: readonly RatedUsage[], brokenDown: readonly RatedUsage[]) {
   const ids = [...new Set(lines.map((line) => line.filterId))];
   return ids.map((id) => {
     const own = lines.filter((line) => line.filterId === id);
@@ -143,16 +148,19 @@ function filtersJson(lines: readonly RatedUsage[]) {
       ...usageJson(own),
       invoice_display_name: filter?.invoiceDisplayName ?? null,
       values: filter?.values ?? null,
-      presentation_breakdowns: [],
+      presentation_breakdowns: partsJson(brokenDown.filter((line) => line.filterId === id)),
     };
   });
 }
 
 /** The lines of each set of group values, whatever their filters; none for a charge without groups. */
 function groupsOf(lines: readonly RatedUsage[]): RatedUsage[][] {
-  const grouped = lines.filter((line) => Object.keys(line.groupedBy).length > 0);
-  return [...byKey(grouped, (line) => JSON.stringify(line.groupedBy)).values()];
+  return [...byKey(lines.filter(isGrouped), (line) => JSON.stringify(line.groupedBy)).values()];
 }
+
+const isGrouped = ({ groupedBy }: RatedUsage) => Object.keys(groupedBy).length > 0;
+
+const partsJson = (lines: readonly RatedUsage[]) => presentationJson(lines.flatMap(({ parts }) => parts));
 
 function usageJson(lines: readonly RatedUsage[]) {
   const units = railsDecimal(sumDecimals(lines.map((line) => line.shownUnits)));

@@ -17,6 +17,7 @@ import { presentOn } from '../test-clocks/clock-time.js';
 import { type BillingContext, loadBillingContext, taxesOf } from './billing-context.js';
 import { readPaidUnits } from './paid-units.js';
 import { rateCurrentUsage, type RatedUsage } from './charge-usage.js';
+import type { AskedPresentation } from './usage-breakdown.js';
 
 export interface CurrentUsage {
   readonly from: Instant;
@@ -38,6 +39,7 @@ export interface CurrentUsageRequest {
   readonly billableMetricCode?: string;
   /** Values that the groups of a price must have: `{ user: '1' }`. */
   readonly group?: Readonly<Record<string, string>>;
+  readonly presentation?: AskedPresentation;
 }
 
 /** What the running period would cost if it ended now: the same metering and rating as its close, without a cutoff. */
@@ -88,7 +90,8 @@ export class CurrentUsageService {
       };
       const charges = plan.charges.filter((charge) => isAskedFor(charge, request));
       const paid = await readPaidUnits(em, subscription, charges, range);
-      const rated = await rateCurrentUsage(em, this.reader, { ...plan, charges }, range, paid);
+      const asked = request.presentation ?? null;
+      const rated = await rateCurrentUsage(em, this.reader, { ...plan, charges }, range, paid, asked);
       const lines = rated.filter((line) => isInGroup(line, request.group ?? {}));
       return {
         from: span.from,

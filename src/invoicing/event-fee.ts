@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { chargeFee, type Fee } from '../domain/invoicing/fee.js';
 import { feeTaxes } from '../domain/invoicing/taxes.js';
+import { presentedPart } from '../domain/catalog/presentation.js';
 import { fromMinorUnits } from '../domain/money/money.js';
 import type { EntityManager } from '../platform/database/database.js';
 import type { AdvanceLine } from './advance-rating.js';
@@ -8,6 +9,8 @@ import { taxesOf } from './billing-context.js';
 import { chargeItem, chargePrice } from './charge-item.js';
 import { appliedTax } from './fee-line.js';
 import { FeeEntity, type FeeRow } from './fee.entity.js';
+import { toStoredParts } from './presentation.mapping.js';
+import type { UsagePart } from './usage-breakdown.js';
 
 /** The fee of one event paid in advance; it stands alone until an invoice takes it. Zero is a fee too: the event was billed. */
 export function eventFeeRow(em: EntityManager, line: AdvanceLine): FeeRow {
@@ -47,6 +50,7 @@ export function eventFeeRow(em: EntityManager, line: AdvanceLine): FeeRow {
     taxesRate: taxes.rate.toFixed(),
     appliedTaxes: taxes.applied.map(({ tax, amountMinor }) => appliedTax(context, tax, amountMinor, fee.amountMinor)),
     amountDetails: fee.amountDetails,
+    presentationBreakdowns: toStoredParts(partsOf(line)),
     payInAdvance: true,
     invoiceable: charge.row.invoiceable,
     paymentStatus: 'pending',
@@ -56,4 +60,10 @@ export function eventFeeRow(em: EntityManager, line: AdvanceLine): FeeRow {
     price: chargePrice(price),
     createdAt: now,
   });
+}
+
+/** One event is one part. */
+function partsOf({ use, step }: AdvanceLine): UsagePart[] {
+  const { keys, presentedBy } = presentedPart(use.charge.charge, use.event.dimensions);
+  return keys.length === 0 ? [] : [{ keys, presentedBy, units: step.gained }];
 }

@@ -11,6 +11,8 @@ import type { AppliedTaxRow } from './applied-tax.js';
 import type { BillingContext } from './billing-context.js';
 import type { BillingPeriodRow } from './billing-period.entity.js';
 import { FeeEntity, type FeeRow, type FeeType } from './fee.entity.js';
+import { toStoredParts } from './presentation.mapping.js';
+import type { UsagePart } from './usage-breakdown.js';
 
 /** What the fees of one billing step are computed from. */
 export interface FeeComputation {
@@ -43,6 +45,7 @@ export interface FeeLine {
   readonly chargeFilterId?: string | null;
   readonly fixedChargeId?: string;
   readonly groupedBy?: Record<string, string | null>;
+  readonly parts?: readonly UsagePart[];
   readonly trueUpParentFeeId?: string;
 }
 
@@ -89,6 +92,7 @@ export function toFeeRow({ em, context, period, createdAt }: FeeComputation, lin
     taxesRate: taxes.rate.toFixed(),
     appliedTaxes: taxes.applied.map(({ tax, amountMinor }) => appliedTax(context, tax, amountMinor, fee.amountMinor)),
     amountDetails: fee.amountDetails,
+    presentationBreakdowns: toStoredParts(line.parts ?? []),
     payInAdvance: line.payInAdvance,
     invoiceable: line.invoiceable,
     paymentStatus: 'pending',

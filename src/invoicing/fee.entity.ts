@@ -1,5 +1,6 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
 import type { AppliedTaxRow } from './applied-tax.js';
+import type { StoredPart } from './presentation.mapping.js';
 
 export type FeeType = 'charge' | 'subscription' | 'fixed_charge' | 'commitment' | 'add_on' | 'credit';
 
@@ -36,6 +37,7 @@ export const FeeEntity = defineEntity({
     taxesRate: p.decimal(),
     appliedTaxes: p.json<AppliedTaxRow[]>(),
     amountDetails: p.json<Record<string, unknown>>(),
+    presentationBreakdowns: p.json<StoredPart[]>(),
     payInAdvance: p.boolean(),
     invoiceable: p.boolean(),
     paymentStatus: p.text(),

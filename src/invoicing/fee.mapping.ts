@@ -12,6 +12,7 @@ import {
 } from '../platform/http/format.js';
 import { appliedTaxAnswer, appliedTaxJson } from './applied-tax.mapping.js';
 import type { FeeRow } from './fee.entity.js';
+import { feePresentationJson, presentationAnswer } from './presentation.mapping.js';
 
 const time = z.iso.datetime();
 
@@ -57,7 +58,7 @@ export const feeAnswer = z
     amount_details: z.record(z.string(), z.unknown()),
     self_billed: z.boolean(),
     pricing_unit_details: z.null(),
-    presentation_breakdowns: z.array(z.unknown()),
+    presentation_breakdowns: presentationAnswer,
     from_date: z.string().nullable(),
     to_date: z.string().nullable(),
     event_transaction_id: z.string().nullable(),
@@ -119,7 +120,7 @@ export function feeJson({ fee, customer, externalSubscriptionId, trueUpFeeId }: 
     amount_details: fee.amountDetails,
     self_billed: false,
     pricing_unit_details: null,
-    presentation_breakdowns: [],
+    presentation_breakdowns: feePresentationJson(fee.presentationBreakdowns),
     from_date: isoWithOffset(fee.fromAt ?? null),
     to_date: isoWithOffset(lastMoment(fee.toAt ?? null)),
     event_transaction_id: fee.eventTransactionId ?? null,

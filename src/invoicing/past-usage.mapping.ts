@@ -4,6 +4,7 @@ import { railsDecimal } from '../domain/money/decimal-string.js';
 import { sumMinor } from '../domain/money/money.js';
 import { isoSeconds, lastMoment } from '../platform/http/format.js';
 import { currentUsageAnswer } from './current-usage.mapping.js';
+import { presentationJson } from './presentation.mapping.js';
 import type { PastChargeUsage, PastUsage, PastUsageLine } from './past-usage.service.js';
 
 /** As CustomerUsage, of a period that is billed. */
@@ -27,6 +28,7 @@ export function pastUsageJson({ period, invoice, charges }: PastUsage): z.infer<
 }
 
 function chargeJson({ charge, metric, lines }: PastChargeUsage) {
+  const ungrouped = lines.filter(({ fee }) => Object.keys(fee.groupedBy).length === 0);
   const isFiltered = lines.some(({ fee }) => fee.chargeFilterId != null);
   return {
     ...usageJson(lines),
@@ -43,27 +45,30 @@ function chargeJson({ charge, metric, lines }: PastChargeUsage) {
       code: metric.code,
       aggregation_type: metric.aggregationType,
     },
-    filters: isFiltered ? filtersJson(lines) : [],
+    filters: isFiltered ? filtersJson(lines, ungrouped) : [],
     grouped_usage: parts(
-      lines.filter(({ fee }) => Object.keys(fee.groupedBy).length > 0),
+      lines.filter((line) => !ungrouped.includes(line)),
       ({ fee }) => JSON.stringify(fee.groupedBy),
     ).map((group) => ({
       ...usageJson(group),
       grouped_by: group[0]!.fee.groupedBy,
-      filters: isFiltered ? filtersJson(group) : [],
+      filters: isFiltered ? filtersJson(group, group) : [],
+      presentation_breakdowns: partsJson(group),
     })),
-    presentation_breakdowns: [],
+    presentation_breakdowns: partsJson(ungrouped),
   };
 }
 
-function filtersJson(lines: readonly PastUsageLine[]) {
+function filtersJson(lines: readonly PastUsageLine[], brokenDown: readonly PastUsageLine[]) {
   return parts(lines, ({ fee }) => fee.chargeFilterId ?? '').map((own) => ({
     ...usageJson(own),
     invoice_display_name: (own[0]!.fee.item.filter_invoice_display_name as string | null) ?? null,
     values: (own[0]!.fee.item.filters as Record<string, string[]> | null) ?? null,
-    presentation_breakdowns: [],
+    presentation_breakdowns: partsJson(brokenDown.filter((line) => own.includes(line))),
   }));
 }
+
+const partsJson = (lines: readonly PastUsageLine[]) => presentationJson(lines.flatMap((line) => line.parts));
 
 function parts(lines: readonly PastUsageLine[], keyOf: (line: PastUsageLine) => string): PastUsageLine[][] {
   const keys = [...new Set(lines.map(keyOf))];

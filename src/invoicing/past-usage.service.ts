@@ -9,6 +9,8 @@ import { SubscriptionEntity } from '../subscriptions/subscription.entity.js';
 import { BillingPeriodEntity, type BillingPeriodRow } from './billing-period.entity.js';
 import { FeeEntity, type FeeRow } from './fee.entity.js';
 import { InvoiceEntity, type InvoiceRow } from './invoice.entity.js';
+import type { StoredPart } from './presentation.mapping.js';
+import type { UsagePart } from './usage-breakdown.js';
 
 export interface PastUsageRequest {
   readonly externalSubscriptionId: string;
@@ -40,6 +42,7 @@ export interface PastUsageLine {
   readonly eventsCount: number;
   readonly amountMinor: number;
   readonly taxesAmountMinor: number;
+  readonly parts: readonly Pick<UsagePart, 'presentedBy' | 'units'>[];
 }
 
 /**
@@ -134,7 +137,28 @@ interface BilledSumRow {
   readonly events_count: string;
   readonly amount_cents: string;
   readonly taxes_amount_cents: string;
+  readonly parts: readonly StoredPart[];
 }
+
+/** The fees of each period as the table `billed`, asked by the array of their ids, SHOWN_ONLY and the ids again. */
+const BILLED = `
+  closes as (
+    select p.id, p.subscription_id, p.charges_to_at,
+           lag(p.charges_to_at) over own as after_at,
+           lead(p.id) over own is null and s.status = 'terminated' as takes_the_rest
+      from billing_periods p join subscriptions s on s.id = p.subscription_id
+     where p.subscription_id in (select subscription_id from billing_periods where id = any(?::uuid[]))
+       and p.charges_from_at is not null and p.invoice_id is not null and p.invoicing_reason <> all(?::text[])
+    window own as (partition by p.subscription_id order by p.charges_to_at, p.billing_at)
+  ), billed as (
+    select p.id as period_id, f.*
+      from closes p
+      join fees f on f.subscription_id = p.subscription_id and f.from_at >= coalesce(p.after_at, '-infinity')
+                 and (f.from_at < p.charges_to_at or p.takes_the_rest)
+      left join invoices i on i.id = f.invoice_id
+     where p.id = any(?::uuid[]) and f.fee_type = 'charge' and f.true_up_parent_fee_id is null and f.deleted_at is null
+       and (i.status = 'finalized' or (f.invoice_id is null and not f.invoiceable))
+  )`;
 
 /**
  * The sums of each period's fees, by charge, filter and group, in the order of the plan. Summed where they are stored: a
@@ -143,29 +167,30 @@ interface BilledSumRow {
 function billedSums(em: EntityManager, periodIds: readonly string[]): Promise<BilledSumRow[]> {
   const ids = plainArray([...periodIds]);
   return em.execute<BilledSumRow[]>(
-    `with closes as (
-       select p.id, p.subscription_id, p.charges_to_at,
-              lag(p.charges_to_at) over own as after_at,
-              lead(p.id) over own is null and s.status = 'terminated' as takes_the_rest
-         from billing_periods p join subscriptions s on s.id = p.subscription_id
-        where p.subscription_id in (select subscription_id from billing_periods where id = any(?::uuid[]))
-          and p.charges_from_at is not null and p.invoice_id is not null and p.invoicing_reason <> all(?::text[])
-       window own as (partition by p.subscription_id order by p.charges_to_at, p.billing_at)
+    `with ${BILLED}, parts as (
+       select period_id, charge_id, coalesce(charge_filter_id, charge_id) as price_id, grouped_by,
+              part -> 'presentation_by' as presentation_by, sum((part ->> 'units')::numeric)::text as units
+         from billed cross join jsonb_array_elements(presentation_breakdowns) as part
+        group by 1, 2, 3, 4, 5
+     ), parts_of_lines as (
+       select period_id, charge_id, price_id, grouped_by,
+              jsonb_agg(jsonb_build_object('presentation_by', presentation_by, 'units', units)) as parts
+         from parts group by 1, 2, 3, 4
+     ), lines as (
+       select period_id, charge_id, charge_filter_id, coalesce(charge_filter_id, charge_id) as price_id, grouped_by,
+              (array_agg(id order by created_at desc, id))[1] as fee_id, sum(units)::text as units,
+              sum(coalesce(total_aggregated_units, units))::text as total_aggregated_units,
+              sum(coalesce(events_count, 0))::text as events_count, sum(amount_cents)::text as amount_cents,
+              sum(taxes_amount_cents)::text as taxes_amount_cents
+         from billed group by period_id, charge_id, charge_filter_id, grouped_by
      )
-     select p.id as period_id, f.charge_id, (array_agg(f.id order by f.created_at desc, f.id))[1] as fee_id,
-            sum(f.units)::text as units, sum(coalesce(f.total_aggregated_units, f.units))::text as total_aggregated_units,
-            sum(coalesce(f.events_count, 0))::text as events_count, sum(f.amount_cents)::text as amount_cents,
-            sum(f.taxes_amount_cents)::text as taxes_amount_cents
-       from closes p
-       join fees f on f.subscription_id = p.subscription_id and f.from_at >= coalesce(p.after_at, '-infinity')
-                  and (f.from_at < p.charges_to_at or p.takes_the_rest)
-       join charges c on c.id = f.charge_id
-       left join charge_filters x on x.id = f.charge_filter_id
-       left join invoices i on i.id = f.invoice_id
-      where p.id = any(?::uuid[]) and f.fee_type = 'charge' and f.true_up_parent_fee_id is null and f.deleted_at is null
-        and (i.status = 'finalized' or (f.invoice_id is null and not f.invoiceable))
-      group by p.id, f.charge_id, c.position, f.charge_filter_id, x.position, f.grouped_by
-      order by c.position, f.charge_id, x.position nulls last, f.charge_filter_id, f.grouped_by::text`,
+     select l.period_id, l.charge_id, l.fee_id, l.units, l.total_aggregated_units, l.events_count, l.amount_cents,
+            l.taxes_amount_cents, coalesce(p.parts, '[]') as parts
+       from lines l
+       left join parts_of_lines p using (period_id, charge_id, price_id, grouped_by)
+       join charges c on c.id = l.charge_id
+       left join charge_filters x on x.id = l.charge_filter_id
+      order by c.position, l.charge_id, x.position nulls last, l.charge_filter_id, l.grouped_by::text`,
     [ids, textArray(SHOWN_ONLY), ids],
   );
 }
@@ -178,6 +203,7 @@ function toLine(sum: BilledSumRow, fee: FeeRow): PastUsageLine {
     eventsCount: Number(sum.events_count),
     amountMinor: Number(sum.amount_cents),
     taxesAmountMinor: Number(sum.taxes_amount_cents),
+    parts: sum.parts.map(({ presentation_by: presentedBy, units }) => ({ presentedBy, units: new Decimal(units) })),
   };
 }
 

@@ -80,6 +80,7 @@ function usageLine({ context, plan }: FeeComputation, line: RatedUsage, { from, 
     chargeId: charge.row.id,
     chargeFilterId: line.filterId,
     groupedBy: line.groupedBy,
+    parts: line.parts,
   });
 }
 

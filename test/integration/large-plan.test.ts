@@ -57,14 +57,18 @@ afterAll(async () => {
 
 /** One of each kind of price, in this order, as often as the plan is large. */
 const KINDS = [
-  { metric: 'calls', charge_model: 'standard', properties: { amount: '0.01' } },
+  { metric: 'calls', charge_model: 'standard', properties: { amount: '0.01', presentation_group_keys: ['team'] } },
   { metric: 'tokens', charge_model: 'percentage', properties: { rate: '1', free_units_per_events: 2 } },
   {
     metric: 'tokens',
     charge_model: 'percentage',
     properties: { rate: '1', per_transaction_min_amount: '0.5', per_transaction_max_amount: '9' },
   },
-  { metric: 'users', charge_model: 'package', properties: { amount: '1', free_units: 0, package_size: 3 } },
+  {
+    metric: 'users',
+    charge_model: 'package',
+    properties: { amount: '1', free_units: 0, package_size: 3, presentation_group_keys: ['team'] },
+  },
   { metric: 'seats', charge_model: 'standard', prorated: true, properties: { amount: '3.1' } },
 ];
 
@@ -98,7 +102,7 @@ async function subscribe(code: string, charges: number, filters: number): Promis
       external_subscription_id: code,
       code: metric,
       timestamp: Date.parse('2024-03-10T00:00:00Z') / 1000 + index,
-      properties: { value: index + 1, model },
+      properties: { value: index + 1, model, team: `team-${index % 3}` },
     })),
   );
   await api.post('/api/v1/events/batch', { events });

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { MetricDefinition } from '../../src/domain/catalog/billable-metric.js';
 import type { Dimensions } from '../../src/domain/catalog/charge-filter.js';
+import type { RatedCharge } from '../../src/catalog/rated-plan.js';
+import { chargeSlice } from '../../src/domain/catalog/charge-slice.js';
 import { instant } from '../../src/domain/calendar/instant.js';
 import { aggregateEvents } from '../../src/domain/metering/aggregate.js';
 import { meterEvent, type UsageEvent } from '../../src/domain/metering/metered-event.js';
@@ -8,6 +10,7 @@ import { meteredUnits, type MeteredUnits, proratedMeteredUnits } from '../../src
 import { proratedSum } from '../../src/domain/metering/prorated-sum.js';
 import { proratedUniqueCount } from '../../src/domain/metering/prorated-unique-count.js';
 import { Decimal } from '../../src/domain/money/decimal.js';
+import { UsageBreakdown } from '../../src/invoicing/usage-breakdown.js';
 import {
   MetricDefinitions,
   type SliceRequest,
@@ -220,6 +223,65 @@ describe('Slices of usage', () => {
     const { cutoffSequence } = await road.barrier.cutoffFor(tenant.id, 'sub');
     await use('late', 55);
     expect([await present(30), await present(30, cutoffSequence)]).toEqual([4, 3]);
+  });
+
+  it('are shown in parts by presentation keys, each counted by itself', async () => {
+    const tenant = await road.tenant();
+    const groupKeys = ['team'];
+    const users = await road.metric(tenant, 'users', 'unique_count_agg', 'value', [], { groupKeys });
+    const peak = await road.metric(tenant, 'peak', 'max_agg', 'value', [], { groupKeys });
+    const used = [
+      ['ada', 'red', 5],
+      ['bob', 'red', 3],
+      ['ada', 'blue', 4],
+      ['cleo', undefined, 1],
+    ] as const;
+    for (const [index, [user, team, height]] of used.entries()) {
+      for (const [code, value] of [
+        ['users', user],
+        ['peak', height],
+      ] as const) {
+        const event = {
+          transaction_id: `${code}${index}`,
+          external_subscription_id: 'sub',
+          code,
+          timestamp: at(START),
+        };
+        await road.event(tenant, { ...event, properties: { value, team } });
+      }
+    }
+    await road.settle();
+    const range = { organizationId: tenant.id, externalSubscriptionId: 'sub', zone: 'UTC', periodDays: 31 };
+    const shown = async (asked: string[] | null) => {
+      const charges = [users, peak].map((metric) => ({
+        charge: { metric, filters: [], presentationKeys: [{ name: 'team', onFees: true }] },
+      })) as unknown as RatedCharge[];
+      const breakdown = new UsageBreakdown(charges, asked);
+      const read = await road.database.tenant(tenant.id, (em) =>
+        new UsageReader().slices(em, { ...range, from: instant(START), to: instant(START + DAY) }, [
+          ...[users, peak].map((metric) => ({ metric, sliceOf: () => 'all' })),
+          ...breakdown.requests,
+        ]),
+      );
+      const partsOf = breakdown.partsIn(read.slice(2));
+      return charges.map((charge, index) => [
+        read[index]![0]!.usage.units.toNumber(),
+        ...partsOf(charge, chargeSlice(charge.charge, {}).key).map(
+          ({ presentedBy, units }) => `${presentedBy['team']} ${units.toFixed()}`,
+        ),
+      ]);
+    };
+    const all = [
+      [3, 'blue 1', 'red 2', 'null 1'],
+      [5, 'blue 4', 'red 5', 'null 1'],
+    ];
+    expect(await shown(null)).toEqual(all);
+    expect(await shown(['team'])).toEqual(all);
+    expect(await shown(['red', 'none'])).toEqual([
+      [3, 'red 2'],
+      [5, 'red 5'],
+    ]);
+    expect(await shown([])).toEqual([[3], [5]]);
   });
 
   it('are told apart by a key as soon as a price is grouped by it, the stored usage too', async () => {

@@ -189,3 +189,128 @@ test('what was paid in advance of a time that nobody invoices is past usage of i
   await story.when(itIsTerminated('sub', '?on_termination_invoice=skip'));
   expect(await charges()).toEqual([['tokens 7.0 700']]);
 });
+
+interface Presented {
+  readonly presentation_breakdowns: readonly {
+    readonly presentation_by: Record<string, string | null>;
+    readonly units: string;
+  }[];
+}
+
+interface PresentedUsage {
+  readonly charges_usage: readonly (Presented & {
+    readonly amount_cents: number;
+    readonly filters: readonly (Presented & { readonly values: unknown })[];
+    readonly grouped_usage: readonly (Presented & { readonly grouped_by: unknown })[];
+  })[];
+}
+
+/** `red/eu 2.0`: the values of the keys and the units of each part. */
+const partsOf = ({ presentation_breakdowns: parts }: Presented) =>
+  parts.map(
+    ({ presentation_by: by, units }) =>
+      `${Object.keys(by)
+        .sort()
+        .map((key) => by[key])
+        .join('/')} ${units}`,
+  );
+
+function presentedBy(charge: ReturnType<typeof aCharge>, keys: readonly unknown[], more: Record<string, unknown> = {}) {
+  const properties = { amount: '1', presentation_group_keys: keys, ...more };
+  return Object.assign(charge, { fields: { ...charge.fields, properties } });
+}
+
+test('units are shown by presentation keys: in current usage, on fees and in past usage, at the same price', async () => {
+  const filtered = aCharge('tokens').standard('1');
+  const story = await given(
+    product,
+    Object.assign(aMetric('tokens'), {
+      fields: { ...aMetric('tokens').fields, filters: [{ key: 'model', values: ['small', 'large'] }] },
+    }),
+    ...[aMetric('users').countingUnique('value'), aMetric('calls'), aMetric('plain')],
+    aPlan()
+      .withCharge(
+        presentedBy(
+          Object.assign(filtered, {
+            fields: { ...filtered.fields, filters: [{ values: { model: ['large'] }, properties: { amount: '2' } }] },
+          }),
+          ['team', { value: 'city', options: { display_in_invoice: false } }],
+        ),
+      )
+      .withCharge(presentedBy(aCharge('users'), [{ value: 'team' }], { pricing_group_keys: ['city'] }))
+      .withCharge(presentedBy(aCharge('calls').paidInAdvance(), ['team']))
+      .withCharge(aCharge('plain').standard('1')),
+  );
+  let sent = 0;
+  const use = (code: string, value: unknown, properties: Record<string, unknown>) =>
+    story.api.post('/api/v1/events', {
+      event: {
+        transaction_id: `tx-${(sent += 1)}`,
+        external_subscription_id: 'sub',
+        code,
+        timestamp: Date.parse('2024-01-05T00:00:00Z') / 1000,
+        properties: { value, ...properties },
+      },
+    });
+  const path = '/api/v1/customers/cust/current_usage?external_subscription_id=sub';
+  const current = async (query = '') =>
+    (await story.api.get<{ customer_usage: PresentedUsage }>(path + query)).customer_usage.charges_usage;
+  expect((await current()).map(partsOf)).toEqual([[], [], [], []]);
+
+  await use('tokens', 1, { team: 'red', city: 'Bern' });
+  await use('tokens', 2, { team: 'red', city: 'Rome', model: 'large' });
+  await use('tokens', 3, { team: 'blue', city: 'Rome', model: 'large' });
+  await use('tokens', 4, {});
+  await use('users', 'ada', { team: 'red', city: 'Bern' });
+  await use('users', 'ada', { team: 'blue', city: 'Bern' });
+  await use('calls', 5, { team: 'red' });
+  await use('calls', 6, { team: 'blue' });
+  await use('plain', 7, { team: 'red' });
+  await allIsBilled(story);
+
+  const [tokens, users, calls, plain] = await current();
+  expect([tokens, users, calls, plain].map((charge) => charge!.amount_cents)).toEqual([1500, 100, 1100, 700]);
+  expect([tokens!, calls!, plain!].map(partsOf)).toEqual([
+    ['Bern/red 1.0', 'Rome/blue 3.0', 'Rome/red 2.0', '/ 4.0'],
+    ['blue 6.0', 'red 5.0'],
+    [],
+  ]);
+  expect(tokens!.filters.map((filter) => [filter.values, partsOf(filter)])).toEqual([
+    [{ model: ['large'] }, ['Rome/blue 3.0', 'Rome/red 2.0']],
+    [null, ['Bern/red 1.0', '/ 4.0']],
+  ]);
+  expect([partsOf(users!), users!.grouped_usage.map(partsOf)]).toEqual([[], [['blue 1.0', 'red 1.0']]]);
+
+  const filter = async (value: string) => (await current(`&filter_by_presentation${value}`)).map(partsOf)[0];
+  expect(await filter('=["team"]')).toEqual(['blue 3.0', 'red 3.0', ' 4.0']);
+  expect(await filter('[]=city')).toEqual(['Bern 1.0', 'Rome 5.0', ' 4.0']);
+  expect(await filter('=["Bern"]')).toEqual(['Bern/red 1.0']);
+  expect(await filter('=[]')).toEqual([]);
+
+  await story.when(itIs('2024-02-01T00:00:00Z'));
+  const onFees = (await story.invoices()).flatMap(({ fees }) =>
+    fees.map((fee) => [fee.item.code, fee.units, partsOf(fee as unknown as Presented)]),
+  );
+  const billed = [
+    ['calls', '5.0', ['red 5.0']],
+    ['calls', '6.0', ['blue 6.0']],
+    ['tokens', '5.0', ['blue 3.0', 'red 2.0']],
+    ['tokens', '5.0', ['red 1.0', ' 4.0']],
+    ['users', '1.0', ['blue 1.0', 'red 1.0']],
+    ['plain', '7.0', []],
+  ];
+  expect(onFees).toHaveLength(billed.length);
+  expect(onFees).toEqual(expect.arrayContaining(billed));
+
+  // What was issued is shown as it was made, whatever the plan says now.
+  await story.api.put('/api/v1/plans/team/charges/tokens', {
+    charge: { charge_model: 'standard', properties: { amount: '1' } },
+  });
+  const past = await story.api.get<{ usage_periods: PresentedUsage[] }>(
+    '/api/v1/customers/cust/past_usage?external_subscription_id=sub',
+  );
+  const [billedTokens, billedUsers, billedCalls, billedPlain] = past.usage_periods[0]!.charges_usage;
+  expect([billedTokens!, billedCalls!, billedPlain!].map(partsOf)).toEqual([tokens!, calls!, plain!].map(partsOf));
+  expect(billedTokens!.filters.map(partsOf)).toEqual(tokens!.filters.map(partsOf));
+  expect(billedUsers!.grouped_usage.map(partsOf)).toEqual([['blue 1.0', 'red 1.0']]);
+});

@@ -8,10 +8,11 @@ import { TermsOfPlans } from './migrations/0004-terms-of-plans.js';
 import { LivesOfSubscriptions } from './migrations/0005-lives-of-subscriptions.js';
 import { FeesOfEveryKind } from './migrations/0006-fees-of-every-kind.js';
 import { UsagePaidInAdvance } from './migrations/0007-usage-paid-in-advance.js';
+import { CreditNotes } from './migrations/0008-credit-notes.js';
+import { PresentationOfFees } from './migrations/0009-presentation-of-fees.js';
 import { MovedSubscriptions } from './migrations/0010-moved-subscriptions.js';
 import { InvoicesOfNothing } from './migrations/0011-invoices-of-nothing.js';
 import { DaysOfUniqueValues } from './migrations/0012-days-of-unique-values.js';
-import { CreditNotes } from './migrations/0008-credit-notes.js';
 
 export type { EntityManager } from '@mikro-orm/postgresql';
 
@@ -51,6 +52,7 @@ export class Database {
           FeesOfEveryKind,
           UsagePaidInAdvance,
           CreditNotes,
+          PresentationOfFees,
           MovedSubscriptions,
           InvoicesOfNothing,
           DaysOfUniqueValues,
