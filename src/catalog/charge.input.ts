@@ -10,6 +10,7 @@ import {
   text,
 } from '../platform/http/fields.js';
 import { booleanFilter } from '../platform/http/query-fields.js';
+import { optionallyWrapped } from '../platform/http/request.pipe.js';
 
 /** The parts of a plan, as they come with the plan, by endpoints of their own, and as a subscription's own terms. */
 
@@ -133,8 +134,18 @@ export const planOverridesInput = z
 /** Of an edit of a plan: whether it reaches the subscriptions with terms of their own, where these are not customized. */
 export const cascadeUpdates = { cascade_updates: z.boolean().nullish() };
 
-/** The same of a deletion, which most clients send without a body. */
+/** The same of a deletion: in the query, or in a body, which many clients do not send. */
 export const deletionQuery = z.object({ cascade_updates: booleanFilter() });
+export const deletionBody = <Root extends string>(root: Root) => optionallyWrapped(root, z.object(cascadeUpdates));
+
+export type Deletion = z.infer<typeof deletionQuery>;
+
+/** Whether one of these places asks an edit to cascade. */
+export function isCascading(
+  ...places: ({ cascade_updates?: boolean | null | undefined } | null | undefined)[]
+): boolean {
+  return places.some((place) => place?.cascade_updates === true);
+}
 
 export const filterInput = z.object({ ...filterFields, ...cascadeUpdates }).meta({ id: 'ChargeFilterInput' });
 export const filterChangeInput = z

@@ -5,7 +5,16 @@ import { type AuthenticatedOrganization, Organization } from '../organizations/i
 import { metaOf, pageOf, pageQuery } from '../platform/http/pagination.js';
 import { wrapped } from '../platform/http/request.pipe.js';
 import { CreateRoute, DeleteRoute, ListRoute, ReadRoute, UpdateRoute } from '../platform/http/routes.js';
-import { cascadeUpdates, chargeFields, deletionQuery, filterChangeInput, filterInput } from './charge.input.js';
+import {
+  cascadeUpdates,
+  chargeFields,
+  type Deletion,
+  deletionBody,
+  deletionQuery,
+  filterChangeInput,
+  filterInput,
+  isCascading,
+} from './charge.input.js';
 import { findCharge, findFilter } from './overrides.js';
 import { PlanPartsService } from './plan-parts.service.js';
 import { chargeAnswer, chargeFilterAnswer, chargeFilterJson, chargeJson } from './plan.mapping.js';
@@ -13,13 +22,12 @@ import { chargeAnswer, chargeFilterAnswer, chargeFilterJson, chargeJson } from '
 const chargeBody = wrapped('charge', z.object({ ...chargeFields, ...cascadeUpdates }).meta({ id: 'PlanChargeInput' }));
 const filterBody = wrapped('filter', filterInput);
 const filterChangeBody = wrapped('filter', filterChangeInput);
+const chargeDeletionBody = deletionBody('charge');
+const filterDeletionBody = deletionBody('filter');
 const listQuery = z.object(pageQuery);
-type Deletion = z.infer<typeof deletionQuery>;
 type ListQuery = z.infer<typeof listQuery>;
 
-const cascading = ({ cascade_updates }: { cascade_updates?: boolean | null | undefined }) => ({
-  cascade: cascade_updates === true,
-});
+const cascading = (...places: Parameters<typeof isCascading>) => ({ cascade: isCascading(...places) });
 
 /** The charges of a plan and their filters, one by one. */
 @ApiTags('plans')
@@ -75,8 +83,10 @@ export class PlanChargesController {
     @Param('code') planCode: string,
     @Param('charge_code') code: string,
     @Query({ schema: deletionQuery }) query: Deletion,
+    @Body({ schema: chargeDeletionBody }) body: z.infer<typeof chargeDeletionBody>,
   ) {
-    const { view, part } = await this.parts.deleteCharge(organizationId, planCode, code, cascading(query));
+    const options = cascading(query, body.charge);
+    const { view, part } = await this.parts.deleteCharge(organizationId, planCode, code, options);
     return { charge: chargeJson(view, part) };
   }
 
@@ -138,8 +148,10 @@ export class PlanChargesController {
     @Param('charge_code') code: string,
     @Param('filter_id') filterId: string,
     @Query({ schema: deletionQuery }) query: Deletion,
+    @Body({ schema: filterDeletionBody }) body: z.infer<typeof filterDeletionBody>,
   ) {
-    const { view, part } = await this.parts.deleteFilter(organizationId, planCode, code, filterId, cascading(query));
+    const options = cascading(query, body.filter);
+    const { view, part } = await this.parts.deleteFilter(organizationId, planCode, code, filterId, options);
     return { filter: chargeFilterJson(view, part.charge, part.filter) };
   }
 }

@@ -5,7 +5,14 @@ import { type AuthenticatedOrganization, Organization } from '../organizations/i
 import { metaOf, pageOf, pageQuery } from '../platform/http/pagination.js';
 import { wrapped } from '../platform/http/request.pipe.js';
 import { CreateRoute, DeleteRoute, ListRoute, ReadRoute, UpdateRoute } from '../platform/http/routes.js';
-import { cascadeUpdates, deletionQuery, fixedChargeFields } from './charge.input.js';
+import {
+  cascadeUpdates,
+  type Deletion,
+  deletionBody,
+  deletionQuery,
+  fixedChargeFields,
+  isCascading,
+} from './charge.input.js';
 import { findFixedCharge } from './overrides.js';
 import { PlanPartsService } from './plan-parts.service.js';
 import { fixedChargeAnswer, fixedChargeJson } from './plan.mapping.js';
@@ -14,6 +21,7 @@ const fixedChargeBody = wrapped(
   'fixed_charge',
   z.object({ ...fixedChargeFields, ...cascadeUpdates }).meta({ id: 'PlanFixedChargeInput' }),
 );
+const fixedChargeDeletionBody = deletionBody('fixed_charge');
 const listQuery = z.object(pageQuery);
 
 /** The fixed charges of a plan, one by one. */
@@ -28,7 +36,7 @@ export class PlanFixedChargesController {
     @Param('code') planCode: string,
     @Body({ schema: fixedChargeBody }) { fixed_charge: input }: z.infer<typeof fixedChargeBody>,
   ) {
-    const cascade = input.cascade_updates === true;
+    const cascade = isCascading(input);
     const { view, part } = await this.parts.createFixedCharge(organizationId, planCode, input, { cascade });
     return { fixed_charge: fixedChargeJson(view, part) };
   }
@@ -63,7 +71,7 @@ export class PlanFixedChargesController {
     @Param('fixed_charge_code') code: string,
     @Body({ schema: fixedChargeBody }) { fixed_charge: input }: z.infer<typeof fixedChargeBody>,
   ) {
-    const cascade = input.cascade_updates === true;
+    const cascade = isCascading(input);
     const { view, part } = await this.parts.updateFixedCharge(organizationId, planCode, code, input, { cascade });
     return { fixed_charge: fixedChargeJson(view, part) };
   }
@@ -73,9 +81,10 @@ export class PlanFixedChargesController {
     @Organization() { organizationId }: AuthenticatedOrganization,
     @Param('code') planCode: string,
     @Param('fixed_charge_code') code: string,
-    @Query({ schema: deletionQuery }) { cascade_updates }: z.infer<typeof deletionQuery>,
+    @Query({ schema: deletionQuery }) query: Deletion,
+    @Body({ schema: fixedChargeDeletionBody }) body: z.infer<typeof fixedChargeDeletionBody>,
   ) {
-    const cascade = cascade_updates === true;
+    const cascade = isCascading(query, body.fixed_charge);
     const { view, part } = await this.parts.deleteFixedCharge(organizationId, planCode, code, { cascade });
     return { fixed_charge: fixedChargeJson(view, part) };
   }

@@ -30,7 +30,7 @@ export interface Tenant {
   readonly organizationId: string;
   readonly key: string;
   get(path: string): Promise<Answer>;
-  delete(path: string): Promise<Answer>;
+  delete(path: string, body?: unknown): Promise<Answer>;
   post(path: string, body: unknown): Promise<Answer>;
   put(path: string, body: unknown): Promise<Answer>;
   patch(path: string, body: unknown): Promise<Answer>;
@@ -137,7 +137,7 @@ export class ApiHarness {
       organizationId: created.body['organization'].lago_id as string,
       key,
       get: (path) => this.request('GET', path, { headers }),
-      delete: (path) => this.request('DELETE', path, { headers }),
+      delete: (path, payload) => this.request('DELETE', path, { payload, headers }),
       post: (path, payload) => this.request('POST', path, { payload, headers }),
       patch: (path, payload) => this.request('PATCH', path, { payload, headers }),
       put: (path, payload) => this.request('PUT', path, { payload, headers }),

@@ -159,6 +159,34 @@ describe('terms of a subscription of its own', () => {
     expect((await planOf('own'))['charges']).toEqual([]);
   });
 
+  it('lose what a deletion cascades to, asked for in its body as Lago’s clients do', async () => {
+    await ok(overrideOwn({ name: 'Deal' }));
+    const path = '/api/v1/plans/pro/charges/calls';
+    const [europe, america] = (await ok(tenant.get(`${path}/filters`)))['filters'] as Json[];
+    await ok(tenant.delete(`${path}/filters/${europe!['lago_id']}`, { filter: { cascade_updates: false } }));
+    expect((await planOf('own'))['charges'][0].filters).toHaveLength(2);
+    await ok(tenant.delete(`${path}/filters/${america!['lago_id']}`, { filter: { cascade_updates: true } }));
+    expect((await planOf('own'))['charges'][0].filters).toMatchObject([{ values: region('eu') }]);
+
+    const seat = '/api/v1/plans/pro/fixed_charges/seat';
+    for (const body of ['[]', '"charge"', '{"charge":1,"fixed_charge":"x"}', '{']) {
+      expect([(await tenant.delete(path, body)).status, (await tenant.delete(seat, body)).status]).toEqual([400, 400]);
+    }
+    expect((await tenant.delete(path, { charge: { cascade_updates: 'maybe' } })).status).toBe(422);
+    await ok(tenant.delete(path, { charge: { cascade_updates: true } }));
+    await ok(tenant.delete(seat, { fixed_charge: { cascade_updates: true } }));
+    expect(await planOf('own')).toMatchObject({ charges: [], fixed_charges: [] });
+  });
+
+  it.each(['', '{}', 'null', '{"charge":{}}', '{"charge":null,"else":1}'])(
+    'keep a charge whose deletion says nothing of cascading: %s',
+    async (body) => {
+      await ok(overrideOwn({ name: 'Deal' }));
+      await ok(tenant.delete('/api/v1/plans/pro/charges/calls', body));
+      expect((await planOf('own'))['charges']).toHaveLength(1);
+    },
+  );
+
   it('follow the names of taxes', async () => {
     await ok(tenant.post('/api/v1/taxes', { tax: { name: 'VAT', code: 'vat', rate: 20 } }));
     await ok(overrideOwn({ tax_codes: ['vat'], charges: [{ code: 'calls', tax_codes: ['vat'] }] }));

@@ -3,11 +3,20 @@ import { z } from 'zod';
 import { badRequest, ERROR_CODES, type ErrorCode, missingRoot, validationFailed } from './errors.js';
 
 const roots = new WeakMap<object, string>();
+const optionalRoots = new WeakMap<object, string>();
 
 /** `{ "plan": {...} }`: how Lago wraps every body. Without the root key the answer is 400, with a bad field 422. */
 export function wrapped<Root extends string, Shape extends z.ZodType>(root: Root, shape: Shape) {
   const schema = z.object({ [root]: shape } as Record<Root, Shape>);
   roots.set(schema, root);
+  return schema;
+}
+
+/** The same where there may be no body at all: what is missing is empty, what is there has to have the shape (400). */
+export function optionallyWrapped<Root extends string, Shape extends z.ZodObject>(root: Root, shape: Shape) {
+  const fields = { [root]: shape.nullish() } as Record<Root, z.ZodOptional<z.ZodNullable<Shape>>>;
+  const schema = z.preprocess((body) => body ?? {}, z.object(fields));
+  optionalRoots.set(schema, root);
   return schema;
 }
 
@@ -23,6 +32,8 @@ export class RequestPipe extends StandardSchemaValidationPipe {
     if (metadata.type === 'query') return parse(schema, withoutBrackets(value)) as T;
     const root = roots.get(schema);
     if (root !== undefined && !hasRoot(value, root)) throw missingRoot(root);
+    const optionalRoot = optionalRoots.get(schema);
+    if (optionalRoot !== undefined && !mayHaveRoot(value, optionalRoot)) throw missingRoot(optionalRoot);
     return parse(schema, value) as T;
   }
 }
@@ -43,6 +54,11 @@ function parse(schema: z.ZodType, value: unknown): unknown {
 function hasRoot(value: unknown, root: string): boolean {
   const inner = isObject(value) ? value[root] : undefined;
   return isObject(inner) && Object.keys(inner).length > 0;
+}
+
+function mayHaveRoot(value: unknown, root: string): boolean {
+  if (value === undefined || value === null) return true;
+  return isObject(value) && (value[root] === undefined || value[root] === null || isObject(value[root]));
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
