@@ -4,7 +4,7 @@ import { BILLING_TIMES } from '../domain/calendar/billing-calendar.js';
 import { currency, dateTime, notYet, optionalText, text } from '../platform/http/fields.js';
 import { pageQuery } from '../platform/http/pagination.js';
 import { booleanFilter, listFilter, textFilter } from '../platform/http/query-fields.js';
-import { wrapped } from '../platform/http/request.pipe.js';
+import { rooted, wrapped } from '../platform/http/request.pipe.js';
 
 const TERMINATION_CREDITS = ['credit', 'skip', 'refund', 'offset'] as const;
 const TERMINATION_INVOICES = ['generate', 'skip'] as const;
@@ -38,19 +38,25 @@ export const createBody = wrapped(
     .meta({ id: 'SubscriptionCreateInput' }),
 );
 
-export const updateBody = wrapped(
+const status = z.enum(['pending', 'active', 'terminated', 'canceled']);
+
+export const updateBody = rooted(
   'subscription',
-  z
-    .object({
-      name: optionalText(),
-      ending_at: dateTime().nullish(),
-      /** Only of one that has not started. */
-      subscription_at: dateTime().nullish(),
-      on_termination_credit_note: z.enum(TERMINATION_CREDITS, 'invalid_value').nullish(),
-      on_termination_invoice: z.enum(TERMINATION_INVOICES, 'invalid_value').nullish(),
-      ...options,
-    })
-    .meta({ id: 'SubscriptionUpdateInput' }),
+  z.object({
+    /** Which one of the external id is meant, as in the query. */
+    status: status.nullish(),
+    subscription: z
+      .object({
+        name: optionalText(),
+        ending_at: dateTime().nullish(),
+        /** Only of one that has not started. */
+        subscription_at: dateTime().nullish(),
+        on_termination_credit_note: z.enum(TERMINATION_CREDITS, 'invalid_value').nullish(),
+        on_termination_invoice: z.enum(TERMINATION_INVOICES, 'invalid_value').nullish(),
+        ...options,
+      })
+      .meta({ id: 'SubscriptionUpdateInput' }),
+  }),
 );
 
 /** May be empty. */
@@ -72,10 +78,11 @@ export const trialBody = wrapped(
   z.object({ trial_ends_at: dateTime() }).meta({ id: 'SubscriptionTrialInput' }),
 );
 
-const status = z.enum(['pending', 'active', 'terminated', 'canceled']);
-
 /** Which one of an external id is meant; the living one unless said otherwise. */
 export const oneQuery = z.object({ status: status.default('active') });
+
+/** The same of an update, whose body may say it too and then is right. */
+export const updateQuery = z.object({ status: status.optional() });
 
 export const terminateQuery = z.object({
   status: z.enum(['pending', 'active']).default('active'),

@@ -21,6 +21,7 @@ import {
   terminateQuery,
   trialBody,
   updateBody,
+  updateQuery,
 } from './subscription.input.js';
 import { subscriptionAnswer, subscriptionJson } from './subscription.mapping.js';
 
@@ -88,9 +89,10 @@ export class SubscriptionsController {
   async update(
     @Organization() { organizationId }: AuthenticatedOrganization,
     @Param('external_id') externalId: string,
-    @Query({ schema: oneQuery }) { status }: z.infer<typeof oneQuery>,
-    @Body({ schema: updateBody }) { subscription: input }: z.infer<typeof updateBody>,
+    @Query({ schema: updateQuery }) query: z.infer<typeof updateQuery>,
+    @Body({ schema: updateBody }) { status: meant, subscription: input }: z.infer<typeof updateBody>,
   ) {
+    const status = meant ?? query.status ?? 'active';
     const id = await this.subscriptions.update(organizationId, externalId, status, {
       ...(input.name !== undefined && { name: input.name }),
       ...(input.ending_at !== undefined && { endingAt: input.ending_at }),

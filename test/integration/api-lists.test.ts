@@ -227,4 +227,24 @@ describe('customers and subscriptions', () => {
     const { subscription } = await ok(tenant.get('/api/v1/subscriptions/s2?status=terminated'));
     expect(subscription).toMatchObject({ status: 'terminated', on_termination_invoice: 'generate' });
   });
+
+  it('of two on one external id, an update names the waiting one in its query or its body', async () => {
+    const plan = { name: 'Small', code: 'small', interval: 'monthly', amount_cents: 100, amount_currency: 'EUR' };
+    await ok(tenant.post('/api/v1/plans', { plan }));
+    const subscription = { external_customer_id: 'cust', external_id: 's1', plan_code: 'small' };
+    await ok(tenant.post('/api/v1/subscriptions', { subscription }));
+    const update = async (query: string, body: Json) =>
+      (await ok(tenant.put(`/api/v1/subscriptions/s1${query}`, body)))['subscription'] as Json;
+    const named = (name: string) => ({ subscription: { name } });
+
+    expect(await update('', { status: 'pending', ...named('A') })).toMatchObject({ status: 'pending', name: 'A' });
+    expect(await update('?status=pending', named('B'))).toMatchObject({ status: 'pending', name: 'B' });
+    expect(await update('?status=pending', { status: 'active', ...named('C') })).toMatchObject({ status: 'active' });
+    expect(await update('', { status: null, ...named('D') })).toMatchObject({ status: 'active', name: 'D' });
+    const one = async (status: string) =>
+      (await ok(tenant.get(`/api/v1/subscriptions/s1?status=${status}`)))['subscription'].name as string;
+    expect([await one('active'), await one('pending')]).toEqual(['D', 'B']);
+    const unknown = await tenant.put('/api/v1/subscriptions/s1', { status: 'asleep', ...named('E') });
+    expect(unknown.body['error_details']).toEqual({ status: ['value_is_invalid'] });
+  });
 });

@@ -7,7 +7,11 @@ const optionalRoots = new WeakMap<object, string>();
 
 /** `{ "plan": {...} }`: how Lago wraps every body. Without the root key the answer is 400, with a bad field 422. */
 export function wrapped<Root extends string, Shape extends z.ZodType>(root: Root, shape: Shape) {
-  const schema = z.object({ [root]: shape } as Record<Root, Shape>);
+  return rooted(root, z.object({ [root]: shape } as Record<Root, Shape>));
+}
+
+/** The same for a body that has more than its root: `{ "status": "pending", "subscription": {...} }`. */
+export function rooted<Schema extends z.ZodObject>(root: string & keyof Schema['shape'], schema: Schema): Schema {
   roots.set(schema, root);
   return schema;
 }
