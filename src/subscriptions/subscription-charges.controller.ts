@@ -19,13 +19,14 @@ import { metaOf, pageOf, pageQuery } from '../platform/http/pagination.js';
 import { wrapped } from '../platform/http/request.pipe.js';
 import { CreateRoute, DeleteRoute, ListRoute, ReadRoute, UpdateRoute } from '../platform/http/routes.js';
 import { SubscriptionsService } from './ports.js';
-import { oneOfQuery, readPlanOf } from './subscription-plan-view.js';
+import { livingOneQuery, oneOfQuery, readPlanOf } from './subscription-plan-view.js';
 
 const chargeBody = wrapped('charge', ownChargeInput);
 const filterBody = wrapped('filter', filterInput);
 const filterChangeBody = wrapped('filter', filterChangeInput);
 const listQuery = oneOfQuery.extend(pageQuery);
 type OneOf = z.infer<typeof oneOfQuery>;
+type LivingOne = z.infer<typeof livingOneQuery>;
 type ListQuery = z.infer<typeof listQuery>;
 
 /** The charges of a subscription: those of its plan, with terms of its own where it has some. A change makes them its own. */
@@ -66,7 +67,7 @@ export class SubscriptionChargesController {
     @Organization() { organizationId }: AuthenticatedOrganization,
     @Param('external_id') externalId: string,
     @Param('charge_code') code: string,
-    @Query({ schema: oneOfQuery }) query: OneOf,
+    @Query({ schema: livingOneQuery }) query: LivingOne,
     @Body({ schema: chargeBody }) { charge: input }: z.infer<typeof chargeBody>,
   ) {
     const { subscription_status: status } = query;
@@ -84,7 +85,7 @@ export class SubscriptionChargesController {
     @Organization() { organizationId }: AuthenticatedOrganization,
     @Param('external_id') externalId: string,
     @Param('charge_code') code: string,
-    @Query({ schema: oneOfQuery }) query: OneOf,
+    @Query({ schema: livingOneQuery }) query: LivingOne,
     @Body({ schema: filterBody }) { filter: input }: z.infer<typeof filterBody>,
   ) {
     let filterId = '';
@@ -128,7 +129,7 @@ export class SubscriptionChargesController {
     @Param('external_id') externalId: string,
     @Param('charge_code') code: string,
     @Param('filter_id') filterId: string,
-    @Query({ schema: oneOfQuery }) query: OneOf,
+    @Query({ schema: livingOneQuery }) query: LivingOne,
     @Body({ schema: filterChangeBody }) { filter: input }: z.infer<typeof filterChangeBody>,
   ) {
     let id = '';
@@ -146,7 +147,7 @@ export class SubscriptionChargesController {
     @Param('external_id') externalId: string,
     @Param('charge_code') code: string,
     @Param('filter_id') filterId: string,
-    @Query({ schema: oneOfQuery }) query: OneOf,
+    @Query({ schema: livingOneQuery }) query: LivingOne,
   ) {
     let gone: ChargeRows['filters'][number] | null = null;
     const view = await this.changeCharge(organizationId, externalId, query, code, (one, subscriptionId) => {
@@ -159,7 +160,7 @@ export class SubscriptionChargesController {
   private changeCharge(
     organizationId: string,
     externalId: string,
-    { subscription_status: status }: OneOf,
+    { subscription_status: status }: LivingOne,
     code: string,
     change: (one: ChargeRows, subscriptionId: string) => ChargeRows,
   ): Promise<PlanView> {

@@ -10,7 +10,7 @@ import { metaOf, pageOf, pageQuery } from '../platform/http/pagination.js';
 import { wrapped } from '../platform/http/request.pipe.js';
 import { ListRoute, ReadRoute, UpdateRoute } from '../platform/http/routes.js';
 import { SubscriptionsService } from './ports.js';
-import { oneOfQuery, readPlanOf } from './subscription-plan-view.js';
+import { livingOneQuery, oneOfQuery, readPlanOf } from './subscription-plan-view.js';
 
 const fixedChargeBody = wrapped('fixed_charge', ownFixedChargeInput);
 const listQuery = oneOfQuery.extend(pageQuery);
@@ -53,7 +53,7 @@ export class SubscriptionFixedChargesController {
     @Organization() { organizationId }: AuthenticatedOrganization,
     @Param('external_id') externalId: string,
     @Param('fixed_charge_code') code: string,
-    @Query({ schema: oneOfQuery }) { subscription_status: status }: z.infer<typeof oneOfQuery>,
+    @Query({ schema: livingOneQuery }) { subscription_status: status }: z.infer<typeof livingOneQuery>,
     @Body({ schema: fixedChargeBody }) { fixed_charge: input }: z.infer<typeof fixedChargeBody>,
   ) {
     const view = await this.subscriptions.changeTerms(organizationId, externalId, status, {

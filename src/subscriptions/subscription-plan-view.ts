@@ -4,8 +4,13 @@ import type { Database } from '../platform/database/database.js';
 import { notFound } from '../platform/http/errors.js';
 import { SubscriptionEntity } from './subscription.entity.js';
 
-/** Which one of an external id is meant; the living one unless said otherwise. */
-export const oneOfQuery = z.object({ subscription_status: z.enum(['pending', 'active']).default('active') });
+/** Which one of an external id is meant; the living one unless said otherwise, of those that are over the newest. */
+export const oneOfQuery = z.object({
+  subscription_status: z.enum(['pending', 'active', 'terminated', 'canceled']).default('active'),
+});
+
+/** The same of a change: what is over changes no more. */
+export const livingOneQuery = z.object({ subscription_status: z.enum(['pending', 'active']).default('active') });
 
 /** The plan of a subscription as it has it. @throws 404 `subscription_not_found` */
 export function readPlanOf(

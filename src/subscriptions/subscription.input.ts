@@ -38,7 +38,8 @@ export const createBody = wrapped(
     .meta({ id: 'SubscriptionCreateInput' }),
 );
 
-const status = z.enum(['pending', 'active', 'terminated', 'canceled']);
+/** No subscription is ever incomplete: that is one whose activation waits for a payment. Who asks for one finds none. */
+const status = z.enum(['pending', 'active', 'terminated', 'canceled', 'incomplete']);
 
 export const updateBody = rooted(
   'subscription',

@@ -78,6 +78,7 @@ export class SubscriptionsController {
     @Param('external_id') externalId: string,
     @Query({ schema: oneQuery }) { status }: z.infer<typeof oneQuery>,
   ) {
+    if (status === 'incomplete') throw notFound('subscription');
     const newest = await this.database.tenant(organizationId, (em) =>
       em.findOne(SubscriptionEntity, { organizationId, externalId, status }, { orderBy: { ordinal: 'desc' } }),
     );
@@ -93,6 +94,7 @@ export class SubscriptionsController {
     @Body({ schema: updateBody }) { status: meant, subscription: input }: z.infer<typeof updateBody>,
   ) {
     const status = meant ?? query.status ?? 'active';
+    if (status === 'incomplete') throw notFound('subscription');
     const id = await this.subscriptions.update(organizationId, externalId, status, {
       ...(input.name !== undefined && { name: input.name }),
       ...(input.ending_at !== undefined && { endingAt: input.ending_at }),

@@ -213,6 +213,8 @@ describe('customers and subscriptions', () => {
     ['/api/v1/subscriptions?status[]=terminated', ['s2']],
     ['/api/v1/subscriptions?status[]=terminated&status[]=active&plan_code=pro&currency=EUR', ['s1', 's2']],
     ['/api/v1/subscriptions?status=terminated&external_customer_id=cust', []],
+    ['/api/v1/subscriptions?status[]=incomplete', []],
+    ['/api/v1/subscriptions?status[]=incomplete&status[]=active', ['s1']],
     ['/api/v1/subscriptions?external_id=s1', ['s1']],
     ['/api/v1/subscriptions?overridden=true', []],
     ['/api/v1/customers/cust/subscriptions', ['s1']],
@@ -224,6 +226,9 @@ describe('customers and subscriptions', () => {
 
   it('one subscription is the living one unless asked otherwise', async () => {
     expect((await tenant.get('/api/v1/subscriptions/s2')).status).toBe(404);
+    expect((await tenant.get('/api/v1/subscriptions/s1?status=incomplete')).body).toMatchObject({
+      code: 'subscription_not_found',
+    });
     const { subscription } = await ok(tenant.get('/api/v1/subscriptions/s2?status=terminated'));
     expect(subscription).toMatchObject({ status: 'terminated', on_termination_invoice: 'generate' });
   });

@@ -240,6 +240,37 @@ describe('charges of a subscription', () => {
   });
 });
 
+describe('the parts of a subscription that is over', () => {
+  it('are those that the newest of its status had, and change no more', async () => {
+    await ok(overrideOwn({ charges: [{ code: 'calls', properties: amount('8') }] }));
+    await ok(tenant.delete('/api/v1/subscriptions/own'));
+    await ok(subscribe('own', { plan_overrides: { charges: [{ code: 'calls', properties: amount('9') }] } }));
+    await ok(tenant.delete('/api/v1/subscriptions/own'));
+    await ok(subscribe('own', { subscription_at: '2090-01-01T00:00:00Z' }));
+    await ok(tenant.delete('/api/v1/subscriptions/own?status=pending'));
+
+    const path = '/api/v1/subscriptions/own';
+    expect((await tenant.get(`${path}/charges`)).status).toBe(404);
+    for (const [status, price] of [
+      ['terminated', '9'],
+      ['canceled', '1'],
+    ]) {
+      const query = `?subscription_status=${status}`;
+      const { charges } = await ok(tenant.get(`${path}/charges${query}`));
+      expect(charges).toMatchObject([{ code: 'calls', properties: { amount: price } }]);
+      expect(await ok(tenant.get(`${path}/charges/calls${query}`))).toEqual({ charge: charges[0] });
+      const { filters } = await ok(tenant.get(`${path}/charges/calls/filters${query}`));
+      expect(filters).toMatchObject([{ values: region('eu') }, { values: region('us') }]);
+      const one = await ok(tenant.get(`${path}/charges/calls/filters/${filters[0].lago_id}${query}`));
+      expect(one).toEqual({ filter: filters[0] });
+      const { fixed_charges } = await ok(tenant.get(`${path}/fixed_charges${query}`));
+      expect(await ok(tenant.get(`${path}/fixed_charges/seat${query}`))).toEqual({ fixed_charge: fixed_charges[0] });
+      const change = await tenant.put(`${path}/charges/calls${query}`, { charge: { min_amount_cents: 1 } });
+      expect(change.body['error_details']).toEqual({ subscription_status: ['value_is_invalid'] });
+    }
+  });
+});
+
 describe('units of fixed charges', () => {
   const units = async () => {
     const rows = await harness.database.system((em) =>
