@@ -3,7 +3,7 @@ import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { type AuthenticatedOrganization, Organization } from '../organizations/index.js';
 import { text } from '../platform/http/fields.js';
-import { booleanFilter, textFilter } from '../platform/http/query-fields.js';
+import { booleanFilter, groupFilter, textFilter } from '../platform/http/query-fields.js';
 import { currentUsageAnswer, currentUsageJson } from './current-usage.mapping.js';
 import { CurrentUsageService } from './current-usage.service.js';
 
@@ -28,11 +28,6 @@ const query = z.object({
     .optional()
     .transform((value) => value !== 'false'),
 });
-
-/** `filter_by_group[user]=1` */
-function groupFilter() {
-  return z.record(z.string(), z.string()).optional();
-}
 
 /** `["team"]` as JSON, or `filter_by_presentation[]=team`; an empty list is one too. */
 function jsonListFilter() {

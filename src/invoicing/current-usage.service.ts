@@ -37,8 +37,8 @@ export interface CurrentUsageRequest {
   readonly chargeId?: string;
   readonly chargeCode?: string;
   readonly billableMetricCode?: string;
-  /** Values that the groups of a price must have: `{ user: '1' }`. */
-  readonly group?: Readonly<Record<string, string>>;
+  /** Values that the groups of a price must have, of each key one of these: `{ user: ['1'] }`. */
+  readonly group?: Readonly<Record<string, readonly string[]>>;
   readonly presentation?: AskedPresentation;
 }
 
@@ -116,8 +116,8 @@ function isAskedFor({ row, metricRow }: RatedCharge, request: CurrentUsageReques
   );
 }
 
-function isInGroup({ groupedBy }: RatedUsage, group: Readonly<Record<string, string>>): boolean {
-  return Object.entries(group).every(([key, value]) => groupedBy[key] === value);
+function isInGroup({ groupedBy }: RatedUsage, group: NonNullable<CurrentUsageRequest['group']>): boolean {
+  return Object.entries(group).every(([key, values]) => values.some((value) => groupedBy[key] === value));
 }
 
 // As on an invoice: summed unrounded over the lines, rounded once per tax.

@@ -62,7 +62,17 @@ test('by group, in pages of groups, and once billed as past usage', async () => 
   await story.settle();
   expect((await current()).charges_usage[0]).toMatchObject({ units: '6.0', amount_cents: 600 });
   expect((await current()).charges_usage[0]!.grouped_usage).toHaveLength(3);
-  expect(await current('&filter_by_group[user]=b')).toMatchObject({ amount_cents: 200 });
+  for (const filter of ['filter_by_group', 'group']) {
+    for (const asked of [
+      `${filter}[user]=b`,
+      `${filter}[user][]=b`,
+      `${filter}=${encodeURIComponent('{"user":"b"}')}`,
+    ]) {
+      expect(await current(`&${asked}`)).toMatchObject({ amount_cents: 200 });
+    }
+    expect(await current(`&${filter}[user][]=b&${filter}[user][]=c`)).toMatchObject({ amount_cents: 400 });
+    await expect(current(`&${filter}=b`)).rejects.toMatchObject({ status: 422 });
+  }
   expect((await current('&filter_by_charge_code=none')).charges_usage).toEqual([]);
   const paged = (await current('&groups_per_page=2&groups_page=2')).charges_usage[0]!;
   expect(paged).toMatchObject({

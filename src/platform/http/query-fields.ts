@@ -16,6 +16,31 @@ export const listFilter = <Item extends z.ZodType<unknown, string>>(item: Item) 
 /** `metadata[region]=eu` */
 export const metadataFilter = () => z.record(z.string(), z.string()).optional();
 
+/**
+ * Values of groups, one or several of each: `group[user]=1`, `group[user][]=1&group[user][]=2`, and as Lago's Python client
+ * sends them, `group={"user":"1"}`.
+ */
+export const groupFilter = () =>
+  z
+    .preprocess(
+      (value) => (typeof value === 'string' ? fromJson(value) : value),
+      z.record(
+        z.string(),
+        z.union([groupValue, z.array(groupValue)]).transform((values) => [values].flat()),
+      ),
+    )
+    .optional();
+
+const groupValue = z.union([z.string(), z.number(), z.boolean()]).transform(String);
+
+function fromJson(value: string): unknown {
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
+}
+
 export const booleanFilter = () =>
   z
     .enum(['true', 'false', '1', '0'])

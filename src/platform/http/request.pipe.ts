@@ -69,16 +69,26 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** `statuses[]=draft&statuses[]=finalized` is the list `statuses`; `metadata[region]=eu` is an entry of `metadata`. */
-function withoutBrackets(query: unknown): Record<string, unknown> {
-  const read: Record<string, unknown> = {};
+/**
+ * `statuses[]=draft&statuses[]=finalized` is the list `statuses`; `metadata[region]=eu` is an entry of `metadata`;
+ * `group[region][]=eu` is a list in one. Ways of saying the same add up, and what cannot be both is refused (422).
+ */
+export function withoutBrackets(query: unknown): Record<string, unknown> {
+  const read = new Map<string, unknown>();
   for (const [key, value] of Object.entries(query as Record<string, unknown>)) {
-    const [, name, inner] = /^([^[\]]+)\[([^[\]]*)\]$/.exec(key) ?? [];
-    if (name === undefined) read[key] = value;
-    else if (inner === '') read[name] = value;
-    else read[name] = { ...(isObject(read[name]) ? read[name] : {}), [String(inner)]: value };
+    const [, name, keys] = /^([^[\]]+)((?:\[[^[\]]+\])*)(?:\[\])?$/.exec(key) ?? [];
+    if (name === undefined) read.set(key, value);
+    else read.set(name, placed(read.get(name), keys === '' ? [] : keys!.slice(1, -1).split(']['), value, name));
   }
-  return read;
+  return Object.fromEntries(read);
+}
+
+function placed(into: unknown, [key, ...keys]: readonly string[], value: unknown, name: string): unknown {
+  const contradicts = into !== undefined && isObject(into) !== (key !== undefined);
+  if (contradicts || keys.length > MAX_DEPTH) throw validationFailed({ [name]: ['value_is_invalid'] });
+  if (key === undefined) return into === undefined ? value : [into, value].flat();
+  const entries = new Map(Object.entries(into ?? {}));
+  return Object.fromEntries(entries.set(key, placed(entries.get(key), keys, value, name)));
 }
 
 /** Zod's reason in Lago's words. */
