@@ -69,17 +69,18 @@ export type PaidUnitsOf = (charge: RatedCharge, slice: string) => PaidUnits | nu
 
 /**
  * What the range would cost if it ended as it stands, charges paid in advance too: those at the highest level they reached,
- * which is what was paid (lago-api.md 2.3).
+ * which is what was paid (lago-api.md 2.3), or without knowing what was paid at the level where they are.
  */
 export async function rateCurrentUsage(
   em: EntityManager,
   reader: UsageReader,
   plan: RatedPlan,
   range: UsageRange,
-  paid: PaidUnitsOf,
+  paid: PaidUnitsOf | null,
   presentation: AskedPresentation | null = null,
 ): Promise<RatedUsage[]> {
-  return rateCharges(em, reader, plan, plan.charges, range, { weighed: true, paid, presentation });
+  const how = { weighed: true, presentation, ...(paid !== null && { paid }) };
+  return rateCharges(em, reader, plan, plan.charges, range, how);
 }
 
 /**
@@ -115,7 +116,7 @@ async function rateCharges(
   if (charges.length === 0) return [];
   const requests = charges.map(({ charge }) => ({
     metric: charge.metric,
-    prorated: weighed && charge.prorated && !isPaidByPeak(charge),
+    prorated: weighed && charge.prorated && !(paid !== undefined && isPaidByPeak(charge)),
     everyStep: [charge, ...charge.filters].some(({ model }) => needsEveryStep(model, charge.metric)),
     sliceOf: (dimensions: Dimensions) => chargeSlice(charge, dimensions).key,
   }));

@@ -17,8 +17,9 @@ const query = z.object({
   filter_by_charge_code: textFilter(),
   filter_by_group: groupFilter(),
   filter_by_presentation: jsonListFilter(),
-  // Usage is always whole: it is taken and changes nothing.
-  full_usage: booleanFilter(),
+  full_usage: booleanFilter().meta({
+    description: 'Since the start of the subscription. Needs a filter by charge or by group.',
+  }),
   groups_page: groupsPage(1, 1_000_000).meta({ description: 'Which part of grouped_usage. An addition to Lago.' }),
   groups_per_page: groupsPage(undefined, 10_000).meta({
     description: 'How many groups of each charge are listed; all without it. An addition to Lago.',
@@ -73,6 +74,7 @@ export class CurrentUsageController {
     const group = asked.filter_by_group ?? asked.group;
     const usage = await this.usage.read(organizationId, externalId, asked.external_subscription_id, {
       applyTaxes: asked.apply_taxes,
+      full: asked.full_usage === true,
       ...(chargeId !== undefined && { chargeId }),
       ...(chargeCode !== undefined && { chargeCode }),
       ...(asked.billable_metric_code !== undefined && { billableMetricCode: asked.billable_metric_code }),

@@ -34,6 +34,8 @@ export interface CurrentUsage {
 /** What of the usage is asked for; everything that a filter leaves out is neither rated nor taxed. */
 export interface CurrentUsageRequest {
   readonly applyTaxes: boolean;
+  /** Since the start of the subscription instead of the running period's; only of a charge or a group, it may be a lot. */
+  readonly full?: boolean;
   readonly chargeId?: string;
   readonly chargeCode?: string;
   readonly billableMetricCode?: string;
@@ -42,7 +44,10 @@ export interface CurrentUsageRequest {
   readonly presentation?: AskedPresentation;
 }
 
-/** What the running period would cost if it ended now: the same metering and rating as its close, without a cutoff. */
+/**
+ * What the running period would cost if it ended now: the same metering and rating as its close, without a cutoff. Full
+ * usage is rated as if all the time since the start were that period.
+ */
 export class CurrentUsageService {
   constructor(
     private readonly database: Database,
@@ -69,6 +74,7 @@ export class CurrentUsageService {
         status: 'active',
       });
       if (subscription === null || subscription.startedAt == null) throw methodNotAllowed('no_active_subscription');
+      if (request.full === true && !isOfOneChargeOrGroup(request)) throw methodNotAllowed('full_usage_not_allowed');
       const context = await loadBillingContext(em, organizationId, customer.id);
       const plan = await loadSubscriptionPlan(em, subscription);
       const now = instant((await presentOn(em, customer.testClockId)).getTime());
@@ -83,19 +89,20 @@ export class CurrentUsageService {
       const range = {
         organizationId,
         externalSubscriptionId,
-        from: span.from,
+        from: request.full === true ? instant(subscription.startedAt.getTime()) : span.from,
         to: span.to,
         zone: context.zone,
         periodDays: span.periodDays,
       };
       const charges = plan.charges.filter((charge) => isAskedFor(charge, request));
-      const paid = await readPaidUnits(em, subscription, charges, range);
+      // What was paid in advance is known by period: of more than one the usage itself tells.
+      const paid = request.full === true ? null : await readPaidUnits(em, subscription, charges, range);
       const asked = request.presentation ?? null;
       const rated = await rateCurrentUsage(em, this.reader, { ...plan, charges }, range, paid, asked);
       const lines = rated.filter((line) => isInGroup(line, request.group ?? {}));
       return {
-        from: span.from,
-        to: span.to,
+        from: range.from,
+        to: range.to,
         issuingDate: toIsoDate(localDate(graceEndsAt(span.to, context.zone, context.graceDays), context.zone)),
         plan,
         charges,
@@ -105,6 +112,10 @@ export class CurrentUsageService {
       };
     });
   }
+}
+
+function isOfOneChargeOrGroup({ chargeId, chargeCode, group = {} }: CurrentUsageRequest): boolean {
+  return chargeId !== undefined || chargeCode !== undefined || Object.keys(group).length > 0;
 }
 
 function isAskedFor({ row, metricRow }: RatedCharge, request: CurrentUsageRequest): boolean {

@@ -324,3 +324,69 @@ test('units are shown by presentation keys: in current usage, on fees and in pas
   expect(billedTokens!.filters.map(partsOf)).toEqual(tokens!.filters.map(partsOf));
   expect(billedUsers!.grouped_usage.map(partsOf)).toEqual([['blue 1.0', 'red 1.0']]);
 });
+
+test('since the start of the subscription, of a charge or of a group', async () => {
+  const grouped = aCharge('calls').standard('1');
+  const fields = { ...grouped.fields, properties: { amount: '1', pricing_group_keys: ['user'] } };
+  const story = await given(
+    product,
+    aMetric(),
+    aMetric('calls').counting(),
+    aMetric('seats').summing('value').recurring(),
+    aPlan()
+      .withCharge(aCharge().standard('1').paidInAdvance())
+      .withCharge(Object.assign(grouped, { fields }))
+      .withCharge(aCharge('seats').standard('1').paidInAdvance()),
+  );
+  const send = async (code: string, at: string, value: number, user = 'a') => {
+    const event = {
+      code,
+      external_subscription_id: 'sub',
+      timestamp: Date.parse(at) / 1000,
+      properties: { value, user },
+    };
+    await story.api.post('/api/v1/events', { event: { transaction_id: `${code} ${at} ${user}`, ...event } });
+  };
+  const current = async (query: string) =>
+    (
+      await story.api.get<{ customer_usage: Usage }>(
+        `/api/v1/customers/cust/current_usage?external_subscription_id=sub&${query}`,
+      )
+    ).customer_usage;
+  const units = async (query: string) => (await current(query)).charges_usage.map((charge) => charge.units);
+
+  for (const [at, value] of [
+    ['2024-01-05T00:00:00Z', 5],
+    ['2024-01-06T00:00:00Z', -2],
+  ] as const) {
+    await send('tokens', at, value);
+    await send('seats', at, value);
+    await send('calls', at, 1);
+  }
+  await story.when(itIs('2024-02-01T00:00:00Z'));
+  await send('tokens', '2024-02-01T00:00:00Z', 4);
+  await send('calls', '2024-02-01T00:00:00Z', 1, 'b');
+  await story.settle();
+
+  expect(await units('')).toEqual(['4.0', '1.0', '3.0']);
+  expect(await current('filter_by_charge_code=tokens')).toMatchObject({
+    from_datetime: '2024-02-01T00:00:00Z',
+    amount_cents: 400,
+  });
+  expect(await current('filter_by_charge_code=tokens&full_usage=true')).toMatchObject({
+    from_datetime: '2024-01-01T00:00:00Z',
+    to_datetime: '2024-02-29T23:59:59Z',
+    amount_cents: 700,
+    charges_usage: [{ units: '7.0', amount_cents: 700 }],
+  });
+  expect(await units('charge_code=calls&full_usage=true')).toEqual(['3.0']);
+  expect(await current('filter_by_group[user]=a&full_usage=true')).toMatchObject({ amount_cents: 200 });
+  expect(await units('charge_code=seats&full_usage=true')).toEqual(['3.0']);
+  expect(await units('charge_code=calls&full_usage=false')).toEqual(['1.0']);
+  for (const unfiltered of ['', '&billable_metric_code=calls', '&filter_by_group={}']) {
+    await expect(current(`full_usage=true${unfiltered}`)).rejects.toMatchObject({
+      status: 405,
+      body: expect.stringContaining('full_usage_not_allowed') as string,
+    });
+  }
+});

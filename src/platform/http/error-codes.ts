@@ -44,6 +44,7 @@ export const ERROR_CODES = {
   per_transaction_max_lower_than_per_transaction_min: 'per_transaction_max_lower_than_per_transaction_min',
   // About the state of what the request is for.
   no_active_subscription: 'no_active_subscription',
+  full_usage_not_allowed: 'full_usage_not_allowed',
   subscription_incomplete: 'subscription_incomplete',
   plan_overlapping: 'plan_overlapping',
   invoiceable_fee: 'invoiceable_fee',
