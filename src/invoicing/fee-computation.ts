@@ -53,7 +53,8 @@ function planLine({ context, plan, period }: FeeComputation): FeeLine[] {
     trialEndsAt: period.trialEndsAt == null ? null : instant(period.trialEndsAt.getTime()),
     endedByUpgrade: period.endedByUpgrade,
   });
-  const fee = planFee(computed, { currency, taxes: taxesOf(context, { plan: plan.row.taxCodes }) });
+  const taxes = taxesOf(context, { plan: plan.row.taxCodes });
+  const fee = planFee(computed, { currency, taxes, planAmountMinor: amountMinor });
   if (isNegligible(fee)) return [];
   return [
     feeLine({

@@ -31,6 +31,7 @@ interface Line {
   amount_cents: number;
   lago_true_up_fee_id: string | null;
   lago_true_up_parent_fee_id: string | null;
+  amount_details: Record<string, unknown>;
 }
 
 test('all kinds of fees on one draft; computed again, and at its end, they are the same', async () => {
@@ -50,6 +51,7 @@ test('all kinds of fees on one draft; computed again, and at its end, they are t
 
   const draft = await story.lastInvoice();
   const fees = draft.fees as unknown as Line[];
+  expect(fees[0]).toMatchObject({ amount_details: { plan_amount_cents: 3100 } });
   const trueUp = fees.find((fee) => fee.lago_true_up_parent_fee_id !== null);
   expect(fees.find((fee) => fee.lago_true_up_fee_id !== null)?.lago_id).toBe(trueUp?.lago_true_up_parent_fee_id);
 

@@ -56,11 +56,11 @@ export function chargeFee(
 /**
  * The fee of a plan for a period: one unit of it.
  *
- * Example: 3,750 cents of a plan of 5,000 for 21 of 28 days -> units 1, unit amount 37.5.
+ * Example: 3,750 cents of a plan of 5,000 for 21 of 28 days -> units 1, unit amount 37.5, details of 5,000.
  */
 export function planFee(
   fee: SubscriptionFee,
-  context: { readonly currency: Currency; readonly taxes: readonly Tax[] },
+  context: { readonly currency: Currency; readonly taxes: readonly Tax[]; readonly planAmountMinor: number },
 ): Fee {
   return {
     kind: 'subscription',
@@ -70,7 +70,7 @@ export function planFee(
     amountMinor: fee.amountMinor,
     preciseAmount: fee.preciseAmount,
     unitAmount: fromMinorUnits(fee.amountMinor, context.currency),
-    amountDetails: {},
+    amountDetails: { plan_amount_cents: context.planAmountMinor },
     taxes: context.taxes,
     couponShareMinor: ZERO,
   };

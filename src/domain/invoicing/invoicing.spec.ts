@@ -4,7 +4,7 @@ import { Decimal, ZERO } from '../money/decimal.js';
 import { composeInvoice, type ComposedFee } from './compose-invoice.js';
 import { applyCoupons } from './coupons.js';
 import { graceEndsAt, issuingDate, paymentDueDate } from './dates.js';
-import { chargeFee, isNegligible, trueUpFee } from './fee.js';
+import { chargeFee, isNegligible, planFee, trueUpFee } from './fee.js';
 import {
   canDelete,
   canFinalize,
@@ -100,6 +100,19 @@ describe('composing an invoice', () => {
     const missing = { amountMinor: 1929, preciseAmountMinor: new Decimal('1928.571') };
     const fee = trueUpFee('true_up', missing, { currency: 'EUR', taxes: [] });
     expect([fee.units.toFixed(), fee.amountMinor, fee.preciseAmount.toFixed()]).toEqual(['1', 1929, '19.28571']);
+  });
+
+  it('a plan’s fee names the whole amount of the plan, however little of the period is billed', () => {
+    const share = { billedDays: 21, share: new Decimal('0.75'), preciseAmountMinor: new Decimal(3750) };
+    const computed = {
+      kind: 'subscription-fee',
+      amountMinor: 3750,
+      preciseAmount: new Decimal('37.5'),
+      ...share,
+    } as const;
+    const fee = planFee(computed, { currency: 'EUR', taxes: [], planAmountMinor: 5000 });
+    expect([fee.units.toFixed(), fee.amountMinor, fee.unitAmount.toFixed()]).toEqual(['1', 3750, '37.5']);
+    expect(fee.amountDetails).toEqual({ plan_amount_cents: 5000 });
   });
 
   it('units of a prorated charge are shown as they are, priced as they are weighted', () => {
