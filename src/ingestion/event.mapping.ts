@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { decimalString } from '../platform/http/format.js';
+import { decimalString, isoSeconds } from '../platform/http/format.js';
 import { isoMilliseconds } from './event-time.js';
 
 export const eventAnswer = z
@@ -42,6 +42,6 @@ export function eventJson(row: EventRow): z.infer<typeof eventAnswer> {
     properties: row.properties,
     lago_subscription_id: row.subscription_id,
     external_subscription_id: row.external_subscription_id,
-    created_at: isoMilliseconds(Math.round(row.received_ms)),
+    created_at: isoSeconds(new Date(Math.round(row.received_ms))),
   };
 }

@@ -3,6 +3,7 @@ import { encodeEvent, encodeGroup, eventId } from '../metering/index.js';
 import type { ApiKeys, AuthenticatedOrganization } from '../organizations/index.js';
 import type { Database } from '../platform/database/database.js';
 import { type ErrorDetails, missingRoot, validationFailed } from '../platform/http/errors.js';
+import { isoSeconds } from '../platform/http/format.js';
 import { problemOf } from '../platform/http/problem-of.js';
 import type { Logger } from '../platform/logging/logger.js';
 import { partitionOf } from '../platform/nats/usage-streams.js';
@@ -108,7 +109,7 @@ async function accept(
   detailsOf: (errors: Record<number, EventErrors>) => ErrorDetails,
 ): Promise<string[]> {
   const receivedAt = Date.now();
-  const createdAt = new Date(receivedAt).toISOString();
+  const createdAt = isoSeconds(new Date(receivedAt));
   const undated = hasTestClocks ? events.filter((event) => event.timestamp === null) : [];
   const frozen =
     undated.length === 0
