@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { chargeFee, type Fee } from '../domain/invoicing/fee.js';
-import { feeTaxes } from '../domain/invoicing/taxes.js';
+import { feeTaxes, preciseTaxes } from '../domain/invoicing/taxes.js';
 import { presentedPart } from '../domain/catalog/presentation.js';
-import { fromMinorUnits } from '../domain/money/money.js';
 import type { EntityManager } from '../platform/database/database.js';
 import type { AdvanceLine } from './advance-rating.js';
 import { taxesOf } from './billing-context.js';
@@ -46,7 +45,7 @@ export function eventFeeRow(em: EntityManager, line: AdvanceLine): FeeRow {
     totalAggregatedUnits: step.gained.toFixed(),
     eventsCount: 1,
     taxesAmountCents: taxes.amountMinor,
-    taxesPreciseAmount: fromMinorUnits(taxes.preciseAmountMinor, fee.currency).toFixed(),
+    taxesPreciseAmount: preciseTaxes(fee).toFixed(),
     taxesRate: taxes.rate.toFixed(),
     appliedTaxes: taxes.applied.map(({ tax, amountMinor }) => appliedTax(context, tax, amountMinor, fee.amountMinor)),
     amountDetails: fee.amountDetails,

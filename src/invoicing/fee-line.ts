@@ -2,9 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { RatedPlan } from '../catalog/rated-plan.js';
 import type { Instant } from '../domain/calendar/instant.js';
 import type { Fee } from '../domain/invoicing/fee.js';
-import { feeTaxes, type Tax } from '../domain/invoicing/taxes.js';
+import { feeTaxes, preciseTaxes, type Tax } from '../domain/invoicing/taxes.js';
 import type { Decimal } from '../domain/money/decimal.js';
-import { fromMinorUnits } from '../domain/money/money.js';
 import type { UsageReader } from '../metering/index.js';
 import type { EntityManager } from '../platform/database/database.js';
 import type { AppliedTaxRow } from './applied-tax.js';
@@ -88,7 +87,7 @@ export function toFeeRow({ em, context, period, createdAt }: FeeComputation, lin
     totalAggregatedUnits: line.totalAggregatedUnits.toFixed(),
     eventsCount: line.eventsCount,
     taxesAmountCents: taxes.amountMinor,
-    taxesPreciseAmount: fromMinorUnits(taxes.preciseAmountMinor, fee.currency).toFixed(),
+    taxesPreciseAmount: preciseTaxes(fee).toFixed(),
     taxesRate: taxes.rate.toFixed(),
     appliedTaxes: taxes.applied.map(({ tax, amountMinor }) => appliedTax(context, tax, amountMinor, fee.amountMinor)),
     amountDetails: fee.amountDetails,

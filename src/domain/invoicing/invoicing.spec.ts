@@ -16,7 +16,7 @@ import {
   mayBecome,
 } from './invoice-states.js';
 import { creditNoteNumber, defaultNumberPrefix, draftNumber, entityInvoiceNumber, invoiceNumber } from './numbering.js';
-import { applicableTaxes, feeTaxes, invoiceTaxes, type Tax } from './taxes.js';
+import { applicableTaxes, feeTaxes, invoiceTaxes, preciseTaxes, type Tax } from './taxes.js';
 
 const tax = (rate: string): Tax => ({ code: `vat_${rate}`, name: `VAT ${rate}`, rate: new Decimal(rate) });
 const fee = (amountMinor: number, ...rates: string[]): ComposedFee => ({
@@ -27,6 +27,29 @@ const fee = (amountMinor: number, ...rates: string[]): ComposedFee => ({
 });
 
 describe('taxes', () => {
+  it.each<[string, string, string, string[], string]>([
+    // name, unrounded amount, coupons in cents, rates, unrounded taxes
+    ['half a cent', '1.005', '0', ['20'], '0.201'],
+    ['less than a cent', '0.004', '0', ['20'], '0.0008'],
+    ['a cent', '1.01', '0', ['20'], '0.202'],
+    ['two taxes', '1.005', '0', ['10', '12'], '0.2211'],
+    ['after a coupon', '1.005', '0.5', ['20'], '0.2'],
+    ['none', '1.005', '0', [], '0'],
+  ])('of %s that nobody rounded are not rounded either', (_, preciseAmount, coupons, rates, expected) => {
+    const couponShareMinor = new Decimal(coupons);
+    const precise = preciseTaxes({
+      ...{ currency: 'EUR', taxes: rates.map(tax), couponShareMinor },
+      preciseAmount: new Decimal(preciseAmount),
+    });
+    expect(precise.toFixed()).toBe(expected);
+  });
+
+  it('unrounded ones are in units of the currency, whatever its decimals', () => {
+    const half = { preciseAmount: new Decimal('1.5'), couponShareMinor: new Decimal('0.5'), taxes: [tax('10')] };
+    expect(preciseTaxes({ ...half, currency: 'JPY' }).toFixed()).toBe('0.1');
+    expect(preciseTaxes({ ...half, currency: 'KWD' }).toFixed()).toBe('0.14995');
+  });
+
   it('are rounded once per invoice, not per fee', () => {
     const fees = [fee(333, '20'), fee(333, '20'), fee(333, '20')];
     expect(fees.map((each) => feeTaxes(each).amountMinor)).toEqual([67, 67, 67]);

@@ -1,5 +1,6 @@
 import { Decimal, HUNDRED, sumDecimals, ZERO } from '../money/decimal.js';
-import { roundMinor } from '../money/money.js';
+import type { Currency } from '../money/currency.js';
+import { fromMinorUnits, roundMinor } from '../money/money.js';
 
 /** A tax of the organization. `rate` in percent. */
 export interface Tax {
@@ -27,7 +28,7 @@ export interface FeeTaxes {
   /** Sum of the rates: they add up, they never compound. */
   readonly rate: Decimal;
   readonly amountMinor: number;
-  /** Unrounded, in minor units. */
+  /** Not rounded, of the rounded fee; in minor units. */
   readonly preciseAmountMinor: Decimal;
 }
 
@@ -80,6 +81,22 @@ export function feeTaxes(fee: TaxableFee): FeeTaxes {
     amountMinor: roundMinor(preciseAmountMinor),
     preciseAmountMinor,
   };
+}
+
+/**
+ * What the taxes of a fee would be if nothing was rounded, its amount neither; in currency units. It is shown beside the
+ * taxes and enters no total.
+ *
+ * Example: 1.005 at 20 % -> 0.201, where the fee of 1.01 is taxed with 0.202, which is 0.20.
+ */
+export function preciseTaxes(fee: {
+  readonly preciseAmount: Decimal;
+  readonly currency: Currency;
+  readonly couponShareMinor: Decimal;
+  readonly taxes: readonly Tax[];
+}): Decimal {
+  const base = fee.preciseAmount.minus(fromMinorUnits(fee.couponShareMinor, fee.currency));
+  return sumDecimals(fee.taxes.map((tax) => taxOn(base, tax)));
 }
 
 /**
