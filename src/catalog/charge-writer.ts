@@ -103,6 +103,10 @@ async function applyCharge(
     // The prices of the filters are of the former model.
     throw validationFailed({ filters: ['value_is_mandatory'] });
   }
+  if (charge.billableMetricId !== metric.id && !isNew && input.filters == null) {
+    // Those that stay have to be filters of the new metric too: of what it does not declare no event would ever be.
+    for (const filter of await em.find(ChargeFilterEntity, { chargeId: charge.id })) filterTerms(filter, model, metric);
+  }
   const filters = input.filters == null ? null : input.filters.map((filter) => filterTerms(filter, model, metric));
   charge.billableMetricId = metric.id;
   charge.chargeModel = model;

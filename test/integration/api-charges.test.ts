@@ -164,6 +164,37 @@ describe('charges', () => {
   });
 });
 
+describe('a charge that gets another metric', () => {
+  const eu = { values: { region: ['eu'] }, properties: { amount: '2' } };
+  const put = (id: string) => (fields: Json) =>
+    tenant.put('/api/v1/plans/pro/charges/count', { charge: { ...fields, id } });
+
+  it('keeps no filter that the metric does not declare, and takes another model afterwards', async () => {
+    const metric = { name: 'plain', code: 'plain', aggregation_type: 'count_agg' };
+    const plain = (await ok(tenant.post('/api/v1/billable_metrics', { billable_metric: metric })))['billable_metric'];
+    const { plan: created } = await ok(plan({ charges: [charge('count', { filters: [eu] })] }));
+    const id = created.charges[0].lago_id as string;
+    const change = put(id);
+    const moved = { billable_metric_id: plain.lago_id as string };
+
+    expect((await change(moved)).body['error_details']).toEqual({ values: ['value_is_invalid'] });
+    const whole = await tenant.put('/api/v1/plans/pro', { plan: { charges: [{ id, ...moved }] } });
+    expect(whole.body['error_details']).toEqual({ values: ['value_is_invalid'] });
+    expect(await ok(tenant.get('/api/v1/plans/pro'))).toEqual({ plan: created });
+
+    const { charge: bare } = await ok(change({ ...moved, filters: [] }));
+    expect(bare).toMatchObject({ lago_id: id, billable_metric_code: 'plain', filters: [] });
+    const { charge: graduated } = await ok(change(ranges('graduated')));
+    expect(graduated).toMatchObject({ lago_id: id, charge_model: 'graduated', billable_metric_code: 'plain' });
+  });
+
+  it('keeps those that it declares', async () => {
+    const { plan: created } = await ok(plan({ charges: [charge('count', { filters: [eu] })] }));
+    const { charge: moved } = await ok(put(created.charges[0].lago_id as string)({ billable_metric_id: ids['max'] }));
+    expect(moved).toMatchObject({ billable_metric_code: 'max', filters: created.charges[0].filters as Json[] });
+  });
+});
+
 describe('fixed charges', () => {
   it.each<[string, () => Json, Json]>([
     ['no add-on', () => ({ charge_model: 'standard' }), { add_on_id: ['value_is_mandatory'] }],
