@@ -1,5 +1,14 @@
 import { z } from 'zod';
-import { country, currency, integer, optionalLongText, optionalText, text, timezone } from '../platform/http/fields.js';
+import {
+  country,
+  currency,
+  integer,
+  notYet,
+  optionalLongText,
+  optionalText,
+  text,
+  timezone,
+} from '../platform/http/fields.js';
 import { wrapped } from '../platform/http/request.pipe.js';
 import type { OrganizationProfile } from './organization.mapping.js';
 import type { OrganizationRow } from './organization.entity.js';
@@ -27,6 +36,9 @@ const fields = {
   // Numbers are counted per customer; the other way of Lago is not here.
   document_numbering: z.literal('per_customer').nullish(),
   finalize_zero_amount_invoice: z.boolean().optional(),
+  // There are no webhooks and no mails.
+  webhook_url: notYet(''),
+  email_settings: notYet(),
   document_number_prefix: z.string().min(1).max(10).optional(),
   billing_configuration: z
     .object({

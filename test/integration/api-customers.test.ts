@@ -201,4 +201,17 @@ describe('organizations', () => {
       body: { error_details: { document_numbering: ['value_is_invalid'], timezone: ['invalid_timezone'] } },
     });
   });
+
+  it('are told that nobody will call or mail them, and may be sent back as they are', async () => {
+    const { organization } = await ok(tenant.get('/api/v1/organizations'));
+    const change = (fields: Json) => tenant.put('/api/v1/organizations', { organization: fields });
+    for (const field of [{ webhook_url: 'https://example.com' }, { email_settings: ['invoice.finalized'] }]) {
+      const answer = await change({ city: 'Paris', ...field });
+      expect(answer).toMatchObject({ status: 422 });
+      expect(answer.body['error_details']).toEqual({ [Object.keys(field)[0]!]: ['value_is_invalid'] });
+    }
+    expect(await ok(change(organization as Json))).toEqual({ organization });
+    // Lago's update takes neither.
+    expect(await ok(change({ name: 'Other', slug: 'other' }))).toEqual({ organization });
+  });
 });
