@@ -5,7 +5,7 @@ import { Decimal } from '../domain/money/decimal.js';
 import type { EntityManager } from '../platform/database/database.js';
 import { textArray } from './array-literal.js';
 import { meterForStore } from './metered-row.js';
-import { BEGINNING, cutoffOf, isoInstant, type UsageRange } from './usage-range.js';
+import { BEGINNING, cutoffOf, instantArray, isoInstant, type UsageRange } from './usage-range.js';
 
 /** A stored event, as the statements that look at single events read it. */
 export interface EventRow {
@@ -57,4 +57,35 @@ export async function eventsOfMetrics(
     if (event.counted) events.get(metric.id)!.push(event);
   }
   return events;
+}
+
+/** The counted events of some metrics within spans of time, as they were known at the cutoff; in no order. */
+export async function eventsWithin(
+  em: EntityManager,
+  range: Pick<UsageRange, 'organizationId' | 'externalSubscriptionId' | 'cutoffSequence'>,
+  metrics: readonly MetricDefinition[],
+  spans: readonly { readonly from: number; readonly to: number }[],
+): Promise<{ metric: MetricDefinition; event: MeteredEvent }[]> {
+  if (spans.length === 0) return [];
+  const byCode = new Map(metrics.map((metric) => [metric.code, metric]));
+  const rows = await em.execute<EventRow[]>(
+    `select ${EVENT_COLUMNS}
+       from unnest(?::timestamptz[], ?::timestamptz[]) as span (first, last)
+       join events on organization_id = ? and external_subscription_id = ?
+        and "timestamp" >= first and "timestamp" < last
+      where code = any(?::text[]) and ingest_sequence <= ?::bigint`,
+    [
+      instantArray(spans.map(({ from }) => from)),
+      instantArray(spans.map(({ to }) => to)),
+      range.organizationId,
+      range.externalSubscriptionId,
+      textArray([...byCode.keys()]),
+      cutoffOf(range),
+    ],
+  );
+  return rows.flatMap((row) => {
+    const metric = byCode.get(row.code)!;
+    const event = eventOf(metric, row);
+    return event.counted ? [{ metric, event }] : [];
+  });
 }

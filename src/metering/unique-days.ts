@@ -4,7 +4,7 @@ import { roundProrated, type ProratedUnits } from '../domain/metering/prorated-s
 import { Decimal } from '../domain/money/decimal.js';
 import type { EntityManager } from '../platform/database/database.js';
 import { plainArray, textArray } from './array-literal.js';
-import { EVENT_COLUMNS, eventOf, type EventRow } from './event-rows.js';
+import { eventsWithin } from './event-rows.js';
 import { HOUR_MS } from './metered-row.js';
 import { startOf } from './time-blocks.js';
 import type { SlicedUsage } from './unique-presence.js';
@@ -34,7 +34,12 @@ export async function readUniqueDays(
   const bounds = [range.from as number, ...midnightsWithin(range)];
   const cut = [...bounds, range.to].filter((at) => startOf('hour', at) !== at).map((at) => startOf('hour', at));
   const raw = [...new Set([...cut, ...(await hoursBehindCutoff(em, range, metrics))])];
-  const events = await eventsOfHours(em, range, metrics, raw);
+  const spans = raw.map((hour) => ({ from: hour, to: Math.min(hour + HOUR_MS, range.to) }));
+  const events = (await eventsWithin(em, range, metrics, spans)).map(({ metric, event }) => ({
+    ...event,
+    metricId: metric.id,
+    dimensions: dimensionsKey(event.dimensions),
+  }));
   const members = asked.flatMap(({ metric, slice }, place) =>
     slice.members.map((dimensions) => ({ place, metric, dimensions })),
   );
@@ -85,7 +90,7 @@ export async function readUniqueDays(
       instantArray(raw),
       plainArray(events.map(({ metricId }) => metricId)),
       textArray(events.map(({ dimensions }) => dimensions)),
-      textArray(events.map(({ value }) => value)),
+      textArray(events.map(({ uniqueValue }) => uniqueValue)),
       instantArray(events.map(({ at }) => at)),
       plainArray(events.map(({ sequence }) => sequence)),
       textArray(events.map(({ operation }) => operation)),
@@ -119,35 +124,4 @@ async function hoursBehindCutoff(
     [range.organizationId, range.externalSubscriptionId, idsOf(metrics), isoInstant(range.to), cutoffOf(range)],
   );
   return rows.map((row) => Math.round(row.hour_ms));
-}
-
-async function eventsOfHours(
-  em: EntityManager,
-  range: WeighedRange,
-  metrics: readonly MetricDefinition[],
-  hours: readonly number[],
-) {
-  if (hours.length === 0) return [];
-  const byCode = new Map(metrics.map((metric) => [metric.code, metric]));
-  const rows = await em.execute<EventRow[]>(
-    `select ${EVENT_COLUMNS}
-       from unnest(?::timestamptz[], ?::timestamptz[]) as hour (first, last)
-       join events on organization_id = ? and external_subscription_id = ?
-        and "timestamp" >= first and "timestamp" < last
-      where code = any(?::text[]) and ingest_sequence <= ?::bigint`,
-    [
-      instantArray(hours),
-      instantArray(hours.map((hour) => Math.min(hour + HOUR_MS, range.to))),
-      range.organizationId,
-      range.externalSubscriptionId,
-      textArray([...byCode.keys()]),
-      cutoffOf(range),
-    ],
-  );
-  return rows.flatMap((row) => {
-    const metric = byCode.get(row.code)!;
-    const { counted, dimensions, uniqueValue: value, at, sequence, operation } = eventOf(metric, row);
-    if (!counted || value === null) return [];
-    return [{ metricId: metric.id, dimensions: dimensionsKey(dimensions), value, at, sequence, operation }];
-  });
 }

@@ -4,8 +4,7 @@ import { dimensionsKey } from '../domain/metering/metered-event.js';
 import { EMPTY_PARTIAL, type PartialAggregate } from '../domain/metering/partial-aggregate.js';
 import { Decimal } from '../domain/money/decimal.js';
 import type { EntityManager } from '../platform/database/database.js';
-import { textArray } from './array-literal.js';
-import { EVENT_COLUMNS, eventOf, type EventRow } from './event-rows.js';
+import { eventsWithin } from './event-rows.js';
 import { HOUR_MS, hourOf } from './metered-row.js';
 import { coveringBlocks, endOf, finerThan, type Grain, GRAINS, startOf, type TimeBlock } from './time-blocks.js';
 import {
@@ -171,28 +170,13 @@ export async function readEvents(
   hours: readonly number[],
   sink: UsageSink,
 ): Promise<void> {
-  const metrics = new Map(request.metrics.map((metric) => [metric.code, metric]));
-  const rows = await em.execute<EventRow[]>(
-    `select ${EVENT_COLUMNS}
-       from unnest(?::timestamptz[], ?::timestamptz[]) as hour (first, last)
-       join events on organization_id = ? and external_subscription_id = ?
-        and "timestamp" >= first and "timestamp" < last
-      where code = any(?::text[]) and ingest_sequence <= ?::bigint`,
-    [
-      instantArray(hours.map((hour) => Math.max(hour * HOUR_MS, request.from))),
-      instantArray(hours.map((hour) => Math.min((hour + 1) * HOUR_MS, request.to))),
-      request.organizationId,
-      request.externalSubscriptionId,
-      textArray([...metrics.keys()]),
-      cutoffOf(request),
-    ],
-  );
-  for (const row of rows) {
-    const metric = metrics.get(row.code)!;
-    const event = eventOf(metric, row);
-    if (!event.counted) continue;
-    const dimensions = dimensionsKey(event.dimensions);
-    sink.add(metric.id, dimensions, partialOf(metric.aggregation, event), partOf(sink.bounds, event.at));
+  const spans = hours.map((hour) => ({
+    from: Math.max(hour * HOUR_MS, request.from),
+    to: Math.min((hour + 1) * HOUR_MS, request.to),
+  }));
+  for (const { metric, event } of await eventsWithin(em, request, request.metrics, spans)) {
+    const partial = partialOf(metric.aggregation, event);
+    sink.add(metric.id, dimensionsKey(event.dimensions), partial, partOf(sink.bounds, event.at));
   }
 }
 

@@ -27,7 +27,7 @@ export interface WeighedRange extends UsageRange {
 export const BEGINNING = instant(-62_135_596_800_000);
 
 /** Without a cutoff everything counts: no sequence is beyond the largest. */
-export function cutoffOf({ cutoffSequence }: UsageRange): string {
+export function cutoffOf({ cutoffSequence }: Pick<UsageRange, 'cutoffSequence'>): string {
   return cutoffSequence === undefined ? '9223372036854775807' : String(cutoffSequence);
 }
 
