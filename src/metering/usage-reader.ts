@@ -61,7 +61,7 @@ export class UsageReader {
     const sums = byDay.filter(({ metric }) => !isUniqueCount(metric)).map(({ metric }) => metric);
     const days = await readDays(em, { ...range, metrics: [...new Set(sums)] });
     const slicings = requests.map((request) => sliced(reading.groups(request.metric.id), request.sliceOf));
-    // Weighed ones are counted from their events.
+    // Weighed ones are counted by their days, or from their events.
     const counted = slicings
       .map((slices, index) => ({ metric: requests[index]!.metric, slices }))
       .filter(({ metric }, index) => isUniqueCount(metric) && requests[index]!.prorated !== true);
