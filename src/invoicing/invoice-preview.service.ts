@@ -16,7 +16,7 @@ import { nextDueOf } from '../subscriptions/lifecycle.js';
 import { SubscriptionCommands } from '../subscriptions/subscription-commands.js';
 import { SubscriptionEntity, type SubscriptionRow } from '../subscriptions/subscription.entity.js';
 import { presentOn } from '../test-clocks/clock-time.js';
-import { billAllInAdvance } from './advance-billing.js';
+import { billNextInAdvance } from './advance-billing.js';
 import { type BillingContext, loadBillingContext } from './billing-context.js';
 import { type BillingGroup, composeGroup } from './invoice-composition.js';
 import { wholeInvoiceView, type WholeInvoiceView } from './invoice-view.js';
@@ -206,7 +206,8 @@ export class InvoicePreviews {
     if (kind === 'pause' || kind === 'resume') throw methodNotAllowed('no_active_subscription');
     const at = new Date(due.at);
     const { organizationId, externalId: externalSubscriptionId } = subscription;
-    await billAllInAdvance(em, { organizationId, externalSubscriptionId });
+    // Of a backlog as much as is billed at once: nobody waits minutes for a preview.
+    await billNextInAdvance(em, { organizationId, externalSubscriptionId });
     const plan = await loadSubscriptionPlan(em, subscription);
     const partition = partitionOf(subscription.organizationId, subscription.externalId, this.config.usagePartitions);
     const billed = await performStep(kind, { em, reader: this.reader, at, subscription, plan, context, partition });
