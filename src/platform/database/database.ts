@@ -13,6 +13,7 @@ import { PresentationOfFees } from './migrations/0009-presentation-of-fees.js';
 import { MovedSubscriptions } from './migrations/0010-moved-subscriptions.js';
 import { InvoicesOfNothing } from './migrations/0011-invoices-of-nothing.js';
 import { DaysOfUniqueValues } from './migrations/0012-days-of-unique-values.js';
+import { CarriedUnitsInAdvance } from './migrations/0013-carried-units-in-advance.js';
 
 export type { EntityManager } from '@mikro-orm/postgresql';
 
@@ -56,6 +57,7 @@ export class Database {
           MovedSubscriptions,
           InvoicesOfNothing,
           DaysOfUniqueValues,
+          CarriedUnitsInAdvance,
         ],
         snapshot: false,
         transactional: true,
