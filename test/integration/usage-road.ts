@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream';
 import Fastify, { type FastifyInstance } from 'fastify';
 import pg from 'pg';
 import type { AggregationKind, MetricDefinition, MetricFilter } from '../../src/domain/catalog/billable-metric.js';
@@ -89,6 +90,16 @@ export class UsageRoad {
       await nats.stop();
     });
     road.streams = keepUsageStreams(link, config, () => readWatermarks(sql), logger, road.closing.signal);
+    // They are made one after the other, in the background: a partition takes events before the last one is there.
+    await eventually('every partition has its stream', () =>
+      road.settle().then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound) return false;
+          throw error;
+        },
+      ),
+    );
     return road;
   }
 
