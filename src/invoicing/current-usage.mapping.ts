@@ -77,7 +77,7 @@ export interface GroupsPage {
 /** Without a page all groups are listed, as Lago does. */
 export function currentUsageJson(usage: CurrentUsage, page: GroupsPage | null): z.infer<typeof currentUsageAnswer> {
   const { currency } = usage.plan.plan;
-  const lines = byKey(usage.lines, (line) => line.charge.row.id);
+  const lines = Map.groupBy(usage.lines, (line) => line.charge.row.id);
   return {
     from_datetime: toIso(usage.from),
     to_datetime: toIso(lastInstant(usage)),
@@ -89,17 +89,6 @@ export function currentUsageJson(usage: CurrentUsage, page: GroupsPage | null): 
     lago_invoice_id: null,
     charges_usage: usage.charges.map((charge) => chargeJson(charge, lines.get(charge.row.id) ?? [], currency, page)),
   };
-}
-
-function byKey(lines: readonly RatedUsage[], keyOf: (line: RatedUsage) => string): Map<string, RatedUsage[]> {
-  const found = new Map<string, RatedUsage[]>();
-  for (const line of lines) {
-    const key = keyOf(line);
-    const those = found.get(key);
-    if (those === undefined) found.set(key, [line]);
-    else those.push(line);
-  }
-  return found;
 }
 
 // A charge without filters has one line, the rest; with filters, that rest is listed as the filter without values.
@@ -155,7 +144,7 @@ function filtersJson(lines: readonly RatedUsage[], brokenDown: readonly RatedUsa
 
 /** The lines of each set of group values, whatever their filters; none for a charge without groups. */
 function groupsOf(lines: readonly RatedUsage[]): RatedUsage[][] {
-  return [...byKey(lines.filter(isGrouped), (line) => JSON.stringify(line.groupedBy)).values()];
+  return [...Map.groupBy(lines.filter(isGrouped), (line) => JSON.stringify(line.groupedBy)).values()];
 }
 
 const isGrouped = ({ groupedBy }: RatedUsage) => Object.keys(groupedBy).length > 0;

@@ -114,10 +114,10 @@ async function usageOf(em: EntityManager, ids: readonly string[], metricCode?: s
   const metricById = new Map(metrics.map((metric) => [metric.id, metric]));
   const invoiceById = new Map(invoices.map((invoice) => [invoice.id, invoice]));
   const periodById = new Map(periods.map((period) => [period.id, period]));
-  const sumsByPeriod = groupBy(sums, (sum) => sum.period_id);
+  const sumsByPeriod = Map.groupBy(sums, (sum) => sum.period_id);
   return ids.map((id) => {
     const period = periodById.get(id)!;
-    const byCharge = groupBy(sumsByPeriod.get(id) ?? [], (sum) => sum.charge_id);
+    const byCharge = Map.groupBy(sumsByPeriod.get(id) ?? [], (sum) => sum.charge_id);
     const used = [...byCharge].flatMap(([chargeId, own]): PastChargeUsage[] => {
       const charge = chargeById.get(chargeId);
       const metric = charge && metricById.get(charge.billableMetricId);
@@ -205,15 +205,4 @@ function toLine(sum: BilledSumRow, fee: FeeRow): PastUsageLine {
     taxesAmountMinor: Number(sum.taxes_amount_cents),
     parts: sum.parts.map(({ presentation_by: presentedBy, units }) => ({ presentedBy, units: new Decimal(units) })),
   };
-}
-
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const those = groups.get(key);
-    if (those === undefined) groups.set(key, [item]);
-    else those.push(item);
-  }
-  return groups;
 }

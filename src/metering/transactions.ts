@@ -121,15 +121,7 @@ class WantedTransactions {
 }
 
 export function bySlice(events: readonly MeteredEvent[], sliceOf: SliceOf): Map<string, MeteredEvent[]> {
-  const nameOf = remembered(sliceOf);
-  const slices = new Map<string, MeteredEvent[]>();
-  for (const event of events) {
-    const slice = nameOf(event);
-    const others = slices.get(slice);
-    if (others === undefined) slices.set(slice, [event]);
-    else others.push(event);
-  }
-  return slices;
+  return Map.groupBy(events, remembered(sliceOf));
 }
 
 /** Events are many and their dimensions few: a slice is looked for once per dimensions. */
